@@ -1,0 +1,1 @@
+"""Decides what to copy and asks for it."""

@@ -1,0 +1,1 @@
+"""What the producer and the workers must agree on; imports neither."""

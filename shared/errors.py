@@ -1,0 +1,58 @@
+"""Errors as a small tree by what the caller should do; each message names thing, place, finding and next step."""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """How `producer` ends."""
+
+    DONE = 0
+    """Done and verified."""
+    INCOMPLETE = 1
+    """The job ended with failed chunks, rejects or mismatches."""
+    USAGE = 2
+    """Wrong usage or settings."""
+    UNREACHABLE = 3
+    """A service cannot be reached."""
+    INTERRUPTED = 130
+    """Interrupted; the job goes on or can be resumed."""
+
+
+class ConvoyError(Exception):
+    """Base of all errors that pgconvoy raises on purpose; its text is for the person who runs it."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class OperatorError(ConvoyError):
+    """Usage or settings are wrong: nothing was changed; correct them and run again."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SourceError(OperatorError):
+    """The source is missing, unreadable, no database, encrypted or damaged."""
+
+
+class UnreachableError(ConvoyError):
+    """A service does not answer or refuses the login: start it or correct its URL, then run again."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class TransientError(ConvoyError):
+    """May well succeed when tried again: lost connection, deadlock, serialization failure, missing parent row."""
+
+
+class PermanentError(ConvoyError):
+    """Will fail again however often it is tried: a person has to look."""
+
+
+class SourceChangedError(PermanentError):
+    """The source is not the one that the job was planned from."""
+
+
+class NotArrowableError(ConvoyError):
+    """The fast path cannot carry these values unchanged: take the careful path."""

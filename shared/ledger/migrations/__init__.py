@@ -1,0 +1,1 @@
+"""Alembic upgrades of the ledger."""

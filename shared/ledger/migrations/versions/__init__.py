@@ -1,0 +1,1 @@
+"""Upgrades of the ledger, one file each."""

@@ -1,0 +1,55 @@
+"""Named points of a chunk's life where a test can stop, kill or fail a worker.
+
+Off unless ``PGCONVOY_POINTS_DIR`` names a folder. There a test arms a point by a file called
+``<point>`` or ``<point>.<chunk id>`` that holds one word: ``stop`` or ``fail``. A process that
+reaches an armed point with ``stop`` writes ``<file>.reached`` with its process id and waits until the
+armed file is gone (or until it is killed); with ``fail`` it raises. So crashes happen at named points,
+never after sleeps.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import time
+from pathlib import Path
+
+from shared.errors import PermanentError
+
+POINTS_DIR_VARIABLE = "PGCONVOY_POINTS_DIR"
+_POLL_SECONDS = 0.02
+
+
+class Point(enum.StrEnum):
+    """The named points."""
+
+    CLAIMED = "claimed"
+    COPIED_NOT_COMMITTED = "copied_not_committed"
+    COMMITTED_NOT_ACKNOWLEDGED = "committed_not_acknowledged"
+    BUILDING = "building"
+    COMPARING = "comparing"
+
+
+def reach(point: Point, number: int) -> None:
+    """Say that this process is at `point` with chunk (or table) `number`; does nothing unless a test armed it.
+
+    Raises:
+        PermanentError: where the point is armed with ``fail``.
+    """
+    folder = os.environ.get(POINTS_DIR_VARIABLE)
+    if not folder:
+        return
+    for armed in (Path(folder) / f"{point}.{number}", Path(folder) / point):
+        if armed.exists():
+            _act(armed)
+
+
+def _act(armed: Path) -> None:
+    if armed.read_text().strip() == "fail":
+        msg = f"made to fail at the point {armed.name}"
+        raise PermanentError(msg)
+    reached = armed.with_name(armed.name + ".reached")
+    reached.write_text(str(os.getpid()))
+    while armed.exists():
+        time.sleep(_POLL_SECONDS)
+    reached.unlink(missing_ok=True)

@@ -1,0 +1,178 @@
+"""Jobs, tables and chunks as the ledger knows them, and what attempts and comparisons report."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.records.keys import ChunkRange, Value
+from shared.records.plan import JobOptions, ObjectGrade, TablePlan
+
+
+class CopyPath(enum.StrEnum):
+    """The path that a chunk's rows took; it stands in the ledger."""
+
+    ARROW_BARE = "arrow_bare"
+    """Arrow columns, binary COPY straight into a table that the job made."""
+    ARROW_UPSERT = "arrow_upsert"
+    """Arrow columns, binary COPY into a temporary table, then INSERT … ON CONFLICT."""
+    CAREFUL_BARE = "careful_bare"
+    """Row by row in Python into a table that the job made; refused rows become rejects."""
+    CAREFUL_UPSERT = "careful_upsert"
+    """Row by row in Python, INSERT … ON CONFLICT; refused rows become rejects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A row that the target cannot hold, kept whole with the reason."""
+
+    key: tuple[Value, ...]
+    """The chunk key; empty where the table has none."""
+    values: tuple[Value, ...]
+    """The whole row, in the order of the plan's columns."""
+    column: str | None
+    """The source column whose value does not fit, or None where the row as a whole was refused."""
+    reason: str
+    """What PostgreSQL or the conversion said, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyResult:
+    """What copying one chunk wrote, before it is committed."""
+
+    path: CopyPath
+    rows: int
+    """Rows now in the target because of this chunk (also those that were there and equal)."""
+    rejects: tuple[Reject, ...] = ()
+    fingerprint: str = ""
+    """Digest of the source rows as they were read."""
+
+
+class MismatchKind(enum.StrEnum):
+    """How two sides differ."""
+
+    MISSING = "missing"
+    """The source has the row, the target has not."""
+    EXTRA = "extra"
+    """The target has the row, the source has not."""
+    DIFFERENT = "different"
+    """Both have the row; one column's values differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """One difference that verification found."""
+
+    kind: MismatchKind
+    key_columns: tuple[str, ...]
+    """Target columns that the key is made of; empty for a table without a key."""
+    key: tuple[Value, ...]
+    column: str | None = None
+    """The target column that differs; None for whole rows."""
+    source: str | None = None
+    """The source's value in canonical form, for people: at most 200 characters; None is NULL or no row."""
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What comparing one chunk, or one whole table, found."""
+
+    rows: int
+    """Source rows that were compared."""
+    found: int = 0
+    """How many mismatches there are."""
+    mismatches: tuple[Mismatch, ...] = ()
+    """The first of them, at most 1,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One chunk as an attempt needs it."""
+
+    id: int
+    job_id: int
+    table_id: int
+    number: int
+    """1-based within its table, in key order."""
+    key_range: ChunkRange
+    state: str
+    attempt: int
+    rows: int | None = None
+    fingerprint: str | None = None
+    rejects: int = 0
+    path: CopyPath | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChunk:
+    """A chunk before it is recorded."""
+
+    key_range: ChunkRange
+    rows: int
+    """Rows expected, for progress and time left."""
+    source_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One requested copy of a set of tables."""
+
+    id: int
+    state: str
+    source_url: str
+    """Redacted."""
+    snapshot_url: str
+    """What workers read: the snapshot, or the source itself with --no-snapshot. Never holds a password."""
+    fingerprint: str
+    target_schema: str
+    options: JobOptions
+    grades: tuple[ObjectGrade, ...]
+    created_at: datetime
+    ended_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTable:
+    """One table of a job."""
+
+    id: int
+    job_id: int
+    state: str
+    plan: TablePlan
+    planned: bool
+    """Whether all its chunks are recorded."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableProgress:
+    """A table's counts for status, progress and reports."""
+
+    table_id: int
+    name: str
+    state: str
+    planned: bool
+    chunks: int
+    pending: int
+    copying: int
+    copied: int
+    """Chunks whose rows are in the target, verified ones included."""
+    verified: int
+    failed: int
+    cancelled: int
+    rows_expected: int
+    rows_copied: int
+    rows_verified: int
+    rejects: int
+    mismatches: int
+    bytes_expected: int
+    bytes_copied: int
+    paths: tuple[str, ...]
+    """The copy paths that its chunks took."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None

@@ -1,0 +1,1 @@
+"""The source's schema in PostgreSQL's terms."""

@@ -1,0 +1,188 @@
+"""Settings of every process, from the environment, ``.env``, ``/run/secrets`` and ``pgconvoy.toml``, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from shared.errors import OperatorError
+from shared.redact import redact
+
+_SECRETS_DIR = Path("/run/secrets")
+_MIB = 1024 * 1024
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("pgconvoy", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """All settings; each is read from the environment as ``PGCONVOY_`` and its name in capitals.
+
+    URLs are secrets, since they may hold passwords: show them through `shown` alone.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PGCONVOY_",
+        env_file=".env",
+        secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None,
+        toml_file="pgconvoy.toml",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    source_url: SecretStr | None = Field(
+        None, description="The database to copy: sqlite:///path/to/file, or the path alone."
+    )
+    target_url: SecretStr | None = Field(
+        None, description="PostgreSQL: postgresql://user:password@host/database. Unset: an embedded server."
+    )
+    broker_url: SecretStr | None = Field(
+        None, description="Celery's broker: redis://host/0 or amqp://… Unset: a fleet of its own for each job."
+    )
+    result_url: SecretStr | None = Field(
+        None, description="Where chords are counted. Unset: the broker's next Redis database."
+    )
+    target_schema: str = Field("public", min_length=1, description="The schema of the target that tables go into.")
+    source_replica_url: SecretStr | None = Field(
+        None, description="Another copy of the source, for the reads of planning and verification."
+    )
+    target_replica_url: SecretStr | None = Field(
+        None, description="A physical replica of the target, for the reads of verification."
+    )
+    snapshot_dir: Path | None = Field(
+        None, description="Where snapshots of the source go; every worker must see it at the same path."
+    )
+    home: Path = Field(
+        default_factory=_default_home, description="Where the embedded servers, their data and logs live."
+    )
+    workers: Count = Field(2, description="Worker processes of the local fleet.")
+    chunk_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, description="Source bytes a chunk, in MiB.")
+    max_attempts: Count = Field(5, description="Attempts a chunk gets before it is failed.")
+    retry_delay_s: Seconds = Field(2, description="Wait before a chunk's second attempt; doubles with each one.")
+    ledger_pool_size: Count = Field(2, description="Connections to the ledger that one process keeps at most.")
+    connect_timeout_s: Annotated[int, Field(ge=1)] = Field(5, description="Longest wait for a connection to open.")
+    lock_timeout_s: Seconds = Field(30, description="Longest wait for a lock in the target.")
+    idle_timeout_s: Seconds = Field(600, description="PostgreSQL ends a transaction of ours that is idle for so long.")
+    task_time_limit_s: Count = Field(3600, description="Longest run of one task; Celery kills it then.")
+    rescue_grace_s: Seconds = Field(3, description="How long after its claim a chunk without a holder counts as lost.")
+    rescue_interval_s: Seconds = Field(10, description="How often the controller looks for lost work.")
+    plan_batch_chunks: Count = Field(100, description="Chunks recorded in one transaction while planning streams.")
+
+    @field_validator("target_url", "target_replica_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg2://")
+        ):
+            msg = "must be a PostgreSQL URL: postgresql://user:password@host:5432/database"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = ("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://", "pyamqp://", "sentinel://")
+        if url is not None and not url.get_secret_value().startswith(schemes):
+            msg = "must be a Redis or RabbitMQ URL: redis://:password@host:6379/0"
+            raise ValueError(msg)
+        return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options first, then environment, ``.env``, secrets, ``pgconvoy.toml``."""
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            file_secret_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+    @property
+    def chunk_bytes(self) -> int:
+        """`chunk_mb` in bytes."""
+        return int(self.chunk_mb * _MIB)
+
+    @property
+    def target(self) -> str:
+        """The target's URL as libpq takes it, password included: never print it.
+
+        Raises:
+            OperatorError: where no target is set.
+        """
+        url = _required(self.target_url, "no target is set", "PGCONVOY_TARGET_URL")
+        return "postgresql://" + url.split("://", 1)[1]
+
+    @property
+    def target_for_reads(self) -> str:
+        """The replica's URL for verification where one is set, else the target's; never print it."""
+        if self.target_replica_url is None:
+            return self.target
+        return "postgresql://" + self.target_replica_url.get_secret_value().split("://", 1)[1]
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL, password included: never print it.
+
+        Raises:
+            OperatorError: where no broker is set.
+        """
+        return _required(self.broker_url, "no broker is set", "PGCONVOY_BROKER_URL")
+
+
+def load_settings(**options: Any) -> Settings:
+    """Read the settings; `options` that are not None override everything else.
+
+    Raises:
+        OperatorError: one sentence that names each wrong setting and says what it must be.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        msg = "the settings are not usable: " + "; ".join(f"{_variable(e['loc'])} {_finding(e['msg'])}" for e in found)
+        raise OperatorError(msg) from None
+
+
+def shown(url: SecretStr | str | None) -> str:
+    """Render a URL for people, logs and the ledger: without its password."""
+    if url is None:
+        return ""
+    return redact(url.get_secret_value() if isinstance(url, SecretStr) else url)
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return "PGCONVOY_" + "_".join(str(part) for part in place).upper()
+
+
+def _finding(message: str) -> str:
+    return redact(message.removeprefix("Value error, "))
+
+
+def _required(url: SecretStr | None, finding: str, name: str) -> str:
+    if url is None:
+        msg = f"{finding}: set {name} in the environment or in .env"
+        raise OperatorError(msg)
+    return url.get_secret_value()

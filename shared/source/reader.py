@@ -1,0 +1,84 @@
+"""What every kind of source must be able to do; `shared.source.sqlite` is the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import pyarrow as pa
+
+from shared.records.keys import ChunkRange, Key, Value
+from shared.records.plan import TableRead
+from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row with its chunk key: for rejects and for the careful path."""
+
+    key: tuple[Value, ...]
+    """The chunk key's values; empty where the table has no chunk key."""
+    values: tuple[Value, ...]
+    """One for each column of the TableRead."""
+
+
+class SourceReader(Protocol):
+    """A frozen source, open for reading. Not shared between threads unless a method says so."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def fingerprint(self) -> str:
+        """Identify this very content cheaply: another file, or a changed one, answers otherwise."""
+
+    def catalog(self) -> SourceCatalog:
+        """Read the schema."""
+
+    def profile(self, table: SourceTable, *, threads: int = 1) -> TableProfile:
+        """Look at every value of a table, on connections of its own where `threads` > 1."""
+
+    def count_rows(self, table: str) -> int:
+        """Count the rows of a table."""
+
+    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
+        """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
+
+    def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
+        """Whether rows with a NULL chunk key exist."""
+
+    def read_arrow(self, read: TableRead, key_range: ChunkRange) -> pa.Table:
+        """Read a chunk as Arrow columns in the storage of the source: int64, double, string, binary.
+
+        The columns are named by position ("0", "1", …) in the order of ``read.columns``. A column without
+        any value is of type null. Rows come in chunk-key order.
+
+        Raises:
+            NotArrowableError: where a column of the chunk mixes storage classes.
+        """
+
+    def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
+        """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
+
+    def storage_classes(
+        self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
+    ) -> dict[str, frozenset[StorageClass]]:
+        """Ask which storage classes occur in some columns of a chunk, NULL aside."""
+
+
+class SourceKind(Protocol):
+    """How a source is opened and frozen."""
+
+    def open(self, url: str) -> SourceReader:
+        """Open a source read-only.
+
+        Raises:
+            SourceError: a sentence that says what is wrong with it.
+        """
+
+    def snapshot(self, url: str, folder: Path) -> str:
+        """Make a consistent copy of the source in `folder` and return its URL."""
