@@ -1,0 +1,242 @@
+"""Celery as producer and workers share it: settings that were measured to be safe, and sending by name.
+
+Where a setting's reason is not told beside it, it stands in Celery's documentation under the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from celery import Celery, chord
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared.errors import OperatorError, UnreachableError
+from shared.messages import (
+    CONTROL_QUEUE,
+    COPY_CHUNK,
+    FINISH_JOB,
+    FINISH_TABLE,
+    PROBE,
+    QUEUES,
+    RESCUE,
+    ROUTES,
+    VERIFY_CHUNK,
+)
+from shared.redact import redact
+from shared.settings import Settings, shown
+
+_VISIBILITY_MARGIN_S: Final = 600
+"""Redis hands a message out again after the visibility time-out; it must outlast the longest task."""
+_CHORD_EXPIRES_S: Final = 7 * 24 * 3600
+_SOFT_SHUTDOWN_S: Final = 20
+"""A stopped worker lets its tasks end for so long, then puts their messages back."""
+_CONNECT_TIMEOUT_S: Final = 5
+_SOCKET_TIMEOUT_S: Final = 15
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration for this broker and these time-outs.
+
+    Raises:
+        OperatorError: where no broker is set, or it needs a result URL of its own.
+    """
+    return {
+        "broker_url": settings.broker,
+        "result_backend": result_url(settings),
+        **_content(),
+        **_queues(),
+        **_delivery(settings),
+        **_redis(settings),
+        **_worker(),
+        "beat_schedule": {
+            "rescue": {
+                "task": RESCUE,
+                "schedule": settings.rescue_interval_s,
+                "options": {"expires": settings.rescue_interval_s, "queue": CONTROL_QUEUE},
+            }
+        },
+    }
+
+
+def result_url(settings: Settings) -> str:
+    """Where chords are counted: the setting, else the broker's Redis, one database further.
+
+    Raises:
+        OperatorError: where the broker is not Redis and no result URL is set.
+    """
+    if settings.result_url is not None:
+        return settings.result_url.get_secret_value()
+    url = urlsplit(settings.broker)
+    if url.scheme == "redis+socket":
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        database = int(query.get("virtual_host", "0").strip("/") or 0)
+        return urlunsplit(url._replace(query=urlencode(query | {"virtual_host": str(database + 1)})))
+    if url.scheme not in ("redis", "rediss"):
+        msg = f"the broker {shown(settings.broker_url)} cannot count chords: set PGCONVOY_RESULT_URL to a Redis URL"
+        raise OperatorError(msg)
+    database = int(url.path.strip("/") or 0)
+    return urlunsplit(url._replace(path=f"/{database + 1}"))
+
+
+def _content() -> dict[str, Any]:
+    return {
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "result_extended": False,
+        "task_ignore_result": True,  # the ledger holds results; chords are counted all the same
+    }
+
+
+def _queues() -> dict[str, Any]:
+    return {
+        "task_queues": [Queue(name) for name in QUEUES],
+        "task_default_queue": CONTROL_QUEUE,
+        "task_create_missing_queues": False,
+        "task_routes": {task: {"queue": queue} for task, queue in ROUTES.items()},
+    }
+
+
+def _delivery(settings: Settings) -> dict[str, Any]:
+    return {
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,  # at once and without limit: the ledger caps attempts
+        "worker_prefetch_multiplier": 1,
+        "task_time_limit": settings.task_time_limit_s,
+        "task_publish_retry_policy": {"max_retries": 3, "interval_start": 0.2, "interval_max": 2},
+        "broker_connection_max_retries": None,
+        "broker_connection_retry_on_startup": True,
+        "broker_channel_error_retry": True,  # a full Redis would end the worker
+        "broker_connection_timeout": _CONNECT_TIMEOUT_S,
+        "result_backend_always_retry": True,  # Redis away for a moment would lose a chord's count
+        "result_backend_max_retries": 20,
+        "result_chord_ordered": False,
+        "result_chord_expires": _CHORD_EXPIRES_S,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # a running copy may commit
+    }
+
+
+def _redis(settings: Settings) -> dict[str, Any]:
+    if not settings.broker.startswith(("redis", "rediss", "sentinel")):
+        return {}
+    return {
+        "broker_transport_options": {
+            "visibility_timeout": settings.task_time_limit_s + _VISIBILITY_MARGIN_S,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,  # with 10, lost messages come back after 100 s
+            "socket_timeout": _SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+        },
+        "redis_socket_timeout": _SOCKET_TIMEOUT_S,
+        "redis_socket_connect_timeout": _CONNECT_TIMEOUT_S,
+        "redis_socket_keepalive": not settings.broker.startswith("redis+socket"),
+    }
+
+
+def _worker() -> dict[str, Any]:
+    return {
+        "worker_send_task_events": True,  # for Flower
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_soft_shutdown_timeout": _SOFT_SHUTDOWN_S,
+        "worker_max_tasks_per_child": 1000,  # leak guards
+        "worker_max_memory_per_child": 1_000_000,  # KiB
+        "worker_proc_alive_timeout": 30,
+        "worker_enable_remote_control": True,
+    }
+
+
+class Broker:
+    """Sends pgconvoy's tasks by name.
+
+    Args:
+        settings: With a broker.
+        app: Celery's application where there is one already (in a worker).
+    """
+
+    def __init__(self, settings: Settings, app: Celery | None = None) -> None:
+        self._shown = shown(settings.broker_url)
+        if app is None:
+            app = Celery("pgconvoy", set_as_current=False)
+            app.conf.update(celery_settings(settings))
+        self._app = app
+
+    def check(self) -> None:
+        """Connect once.
+
+        Raises:
+            UnreachableError: where the broker does not answer or refuses the login.
+        """
+        with self._reported(), self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_CONNECT_TIMEOUT_S)
+
+    def send_copies(self, table_id: int, chunk_ids: Sequence[int]) -> None:
+        """Send a chord: copy_chunk for each chunk, then finish_table."""
+        self._send_chord(COPY_CHUNK, table_id, chunk_ids)
+
+    def send_comparisons(self, table_id: int, chunk_ids: Sequence[int]) -> None:
+        """Send a chord: verify_chunk for each chunk, then finish_table."""
+        self._send_chord(VERIFY_CHUNK, table_id, chunk_ids)
+
+    def send_finish_table(self, table_id: int) -> None:
+        """Send finish_table on its own."""
+        self._send(FINISH_TABLE, table_id)
+
+    def send_finish_job(self, job_id: int) -> None:
+        """Send finish_job."""
+        self._send(FINISH_JOB, job_id)
+
+    def waiting(self) -> int:
+        """How many messages of ours wait in the queues, those in workers' hands aside."""
+        with self._reported(), self._app.connection_for_write() as connection, connection.channel() as channel:
+            return sum(Queue(name)(channel).queue_declare(passive=False).message_count for name in QUEUES)
+
+    def probe(self, source: dict[str, str], *, timeout_s: float) -> dict[str, dict[str, Any]]:
+        """Ask every worker what it can see.
+
+        Args:
+            source: The arguments of the probe: ``url`` of the snapshot or source, nothing secret.
+            timeout_s: How long to wait for answers.
+
+        Returns:
+            For each worker's name its answer, as `workers.probe` makes it, with ``processes`` added.
+        """
+        with self._reported():
+            inspect = self._app.control.inspect(timeout=timeout_s)
+            return dict(inspect._request(PROBE, **source) or {})  # noqa: SLF001 - the documented way to call one's own command
+
+    def _send(self, task: str, number: int) -> None:
+        with self._reported():
+            self._app.send_task(task, args=(number,), queue=ROUTES[task])
+
+    def _send_chord(self, task: str, table_id: int, chunk_ids: Sequence[int]) -> None:
+        header = [self._signature(task, chunk_id) for chunk_id in chunk_ids]
+        with self._reported():
+            chord(header, app=self._app).apply_async(body=self._signature(FINISH_TABLE, table_id))
+
+    def _signature(self, task: str, number: int) -> Any:
+        return self._app.signature(task, args=(number,), immutable=True, queue=ROUTES[task])
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Turn what Celery, kombu and the Redis client raise for an absent broker into our error."""
+        try:
+            yield
+        except (OperationalError, OSError, RedisError) as error:
+            msg = (
+                f"the broker {self._shown} cannot be reached ({_first_line(error)}):"
+                " start it, or correct PGCONVOY_BROKER_URL"
+            )
+            raise UnreachableError(msg) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return redact(str(error).strip().split("\n", 1)[0]) or type(error).__name__

@@ -1,0 +1,112 @@
+"""Sends what the ledger says must be done next; used by producer, callbacks and rescue alike.
+
+The chord triggers, the ledger decides (decision 3 of the design): everything here may run twice, early or
+not at all, and the next rescue mends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.broker import Broker
+from shared.ledger.attempts import rescue_lost
+from shared.ledger.engine import LedgerStore
+from shared.ledger.queueing import (
+    forget_messages,
+    open_tables,
+    step_of,
+    take_finish_job,
+    take_finish_table,
+    take_pending,
+    take_uncompared,
+)
+from shared.ledger.steps import Step
+from shared.settings import Settings
+
+_MESSAGE_GRACE_S: Final = 5.0
+"""A message may be in a worker's hands, claimed in a moment, although the queue is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """What a rescue found."""
+
+    chunks: int = 0
+    """Chunks that had lost their worker."""
+    messages: int = 0
+    """Chunks whose message the queue had lost."""
+
+
+class Dispatcher:
+    """Reads the ledger, sends messages."""
+
+    def __init__(self, store: LedgerStore, broker: Broker, settings: Settings) -> None:
+        self._store = store
+        self._broker = broker
+        self._settings = settings
+
+    def send_work(self, table_id: int) -> None:
+        """Send what a table needs next, unless it is under way."""
+        with self._store.transaction() as ledger:
+            step = step_of(ledger, table_id)
+        match step:
+            case Step.COPY:
+                self._send_copies(table_id)
+            case Step.COMPARE:
+                self._send_comparisons(table_id)
+            case Step.BUILD | Step.CHECK | Step.FAIL | Step.CANCEL:
+                self._send_finish_table(table_id)
+            case Step.NOTHING:
+                pass
+
+    def send_finish_job(self, job_id: int) -> None:
+        """Ask for the job's end, if all its tables have ended and nobody asked yet."""
+        with self._store.transaction() as ledger:
+            due = take_finish_job(ledger, job_id)
+        if due:
+            self._broker.send_finish_job(job_id)
+
+    def rescue(self, job_id: int) -> Rescued:
+        """Put back chunks that lost their worker, send again what the queue lost, and move on what stands still."""
+        settings = self._settings
+        with self._store.transaction() as ledger:
+            lost = rescue_lost(ledger, job_id, grace_s=settings.rescue_grace_s, max_attempts=settings.max_attempts)
+        forgotten = self._forget(job_id, _MESSAGE_GRACE_S) if self._broker.waiting() == 0 else 0
+        self.send_all(job_id)
+        return Rescued(chunks=lost, messages=forgotten)
+
+    def resend(self, job_id: int) -> None:
+        """Send everything again that isn't done, whatever the queue may hold: for `resume` and `requeue`."""
+        self._forget(job_id, 0.0)
+        self.send_all(job_id)
+
+    def send_all(self, job_id: int) -> None:
+        """Send what each table of a job needs next."""
+        with self._store.transaction() as ledger:
+            unfinished = open_tables(ledger, job_id)
+        for table_id in unfinished:
+            self.send_work(table_id)
+        self.send_finish_job(job_id)
+
+    def _forget(self, job_id: int, older_than_s: float) -> int:
+        with self._store.transaction() as ledger:
+            return forget_messages(ledger, job_id, older_than_s=older_than_s)
+
+    def _send_copies(self, table_id: int) -> None:
+        with self._store.transaction() as ledger:
+            chunk_ids = take_pending(ledger, table_id)
+        if chunk_ids:
+            self._broker.send_copies(table_id, chunk_ids)
+
+    def _send_comparisons(self, table_id: int) -> None:
+        with self._store.transaction() as ledger:
+            chunk_ids = take_uncompared(ledger, table_id)
+        if chunk_ids:
+            self._broker.send_comparisons(table_id, chunk_ids)
+
+    def _send_finish_table(self, table_id: int) -> None:
+        with self._store.transaction() as ledger:
+            due = take_finish_table(ledger, table_id)
+        if due:
+            self._broker.send_finish_table(table_id)

@@ -1,0 +1,207 @@
+"""What an attempt says of its chunk: claim, hold, finish, fail; and the rescue of chunks that lost their worker.
+
+Every update is guarded by state and attempt: 'no row updated' is an answer, not an accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared.ledger.codec import chunk_of
+from shared.ledger.session import Ledger
+from shared.ledger.states import JOB_ENDS, ChunkState
+from shared.ledger.tables import chunks, jobs, rejects, tables
+from shared.records.keys import RawText, Value, encode_value
+from shared.records.plan import TablePlan
+from shared.records.source import StorageClass
+from shared.records.work import Chunk, CopyResult, Reject
+
+_ERROR_LENGTH: Final = 1000
+"""Characters of an error that the ledger keeps; longer ones repeat themselves."""
+_LONGEST_DELAY_S: Final = 300.0
+"""Past five minutes a retry helps nobody who waits."""
+
+
+def seconds(value: float) -> Any:
+    """Render a number of seconds as an interval."""
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, value)
+
+
+def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None:
+    """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended."""
+    active = sa.exists().where(jobs.c.id == chunks.c.job_id, jobs.c.state.not_in(JOB_ENDS))
+    statement = (
+        sa.update(chunks)
+        .where(
+            chunks.c.id == chunk_id,
+            chunks.c.state == ChunkState.PENDING,
+            sa.or_(chunks.c.not_before.is_(None), chunks.c.not_before <= sa.func.clock_timestamp()),
+            active,
+        )
+        .values(
+            state=ChunkState.COPYING,
+            attempt=chunks.c.attempt + 1,
+            worker=worker,
+            started_at=sa.func.clock_timestamp(),
+            not_before=None,
+            error=None,
+        )
+        .returning(chunks)
+    )
+    rows = ledger.run(statement)
+    return chunk_of(rows[0]) if rows else None
+
+
+def hold_if_current(ledger: Ledger, chunk: Chunk) -> bool:
+    """Lock the chunk's row for this transaction: the lease. False where the attempt is no longer the chunk's own."""
+    statement = (
+        sa.select(chunks.c.id)
+        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, chunks.c.attempt == chunk.attempt)
+        .with_for_update(skip_locked=True)
+    )
+    return bool(ledger.run(statement))
+
+
+def finish_if_current(ledger: Ledger, chunk: Chunk, result: CopyResult) -> bool:
+    """Say `copied` in the transaction that copied; False where the attempt is no longer the chunk's own."""
+    statement = (
+        sa.update(chunks)
+        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, chunks.c.attempt == chunk.attempt)
+        .values(
+            state=ChunkState.COPIED.value,
+            copied_at=sa.func.clock_timestamp(),
+            rows=result.rows,
+            rejects=len(result.rejects),
+            path=result.path.value,
+            fingerprint=result.fingerprint,
+        )
+        .returning(chunks.c.id)
+    )
+    return bool(ledger.run(statement))
+
+
+def fail_if_current(
+    ledger: Ledger, chunk: Chunk, error: str, *, retry: bool, max_attempts: int, delay_s: float
+) -> ChunkState | None:
+    """Put the chunk back with the time of its next attempt, or fail it for good.
+
+    Args:
+        ledger: A transaction of its own, since the copy's was rolled back.
+        chunk: As it was claimed.
+        error: One sentence, redacted.
+        retry: Whether another attempt may help.
+        max_attempts: Attempts a chunk gets.
+        delay_s: Seconds before the second attempt; doubles with each one.
+
+    Returns:
+        The chunk's new state; None where the attempt is no longer the chunk's own.
+    """
+    again = retry and chunk.attempt < max_attempts
+    wait = min(delay_s * 2 ** (chunk.attempt - 1), _LONGEST_DELAY_S)
+    state = ChunkState.PENDING if again else ChunkState.FAILED
+    statement = (
+        sa.update(chunks)
+        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING, chunks.c.attempt == chunk.attempt)
+        .values(
+            state=state,
+            enqueued_at=None,
+            not_before=sa.func.clock_timestamp() + seconds(wait) if again else None,
+            error=error[:_ERROR_LENGTH],
+        )
+        .returning(chunks.c.id)
+    )
+    return state if ledger.run(statement) else None
+
+
+def rescue_lost(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: int) -> int:
+    """Put back every chunk that says `copying` while nobody holds its row; returns how many there were.
+
+    Args:
+        ledger: A transaction of its own.
+        job_id: The job to look at.
+        grace_s: Seconds since the claim, by PostgreSQL's clock, that cover the moment between claiming and holding.
+        max_attempts: Attempts a chunk gets; a chunk whose last one lost its worker is failed.
+    """
+    lost = (
+        sa.select(chunks.c.id)
+        .where(
+            chunks.c.job_id == job_id,
+            chunks.c.state == ChunkState.COPYING,
+            chunks.c.started_at < sa.func.clock_timestamp() - seconds(grace_s),
+        )
+        .with_for_update(skip_locked=True)
+        .cte("lost")
+    )
+    used_up = chunks.c.attempt >= max_attempts
+    statement = (
+        sa.update(chunks)
+        .where(chunks.c.id == lost.c.id)
+        .values(
+            state=sa.case((used_up, ChunkState.FAILED.value), else_=ChunkState.PENDING.value),
+            enqueued_at=None,
+            not_before=None,
+            error=sa.func.concat("worker ", chunks.c.worker, " was lost during attempt ", chunks.c.attempt),
+        )
+        .returning(chunks.c.id)
+    )
+    return len(ledger.run(statement))
+
+
+def record_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Sequence[Reject]) -> None:
+    """Keep rejected rows whole, in the transaction that copies the rest of the chunk."""
+    if not found:
+        return
+    ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
+    columns = plan.read.columns
+    for reject in found:
+        value = reject.values[columns.index(reject.column)] if reject.column is not None else None
+        statement = sa.insert(rejects).values(
+            job_id=chunk.job_id,
+            table_id=chunk.table_id,
+            chunk_id=chunk.id,
+            key=[encode_value(part) for part in reject.key],
+            column_name=reject.column,
+            storage_class=_storage_class(value),
+            raw=_raw(value),
+            row=[[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)],
+            reason=reject.reason[:_ERROR_LENGTH],
+        )
+        ledger.run(statement)
+
+
+def mark_started(ledger: Ledger, table_id: int) -> None:
+    """Note when a table's first chunk began."""
+    ledger.run(
+        sa.update(tables)
+        .where(tables.c.id == table_id, tables.c.started_at.is_(None))
+        .values(started_at=sa.func.clock_timestamp())
+    )
+
+
+def _storage_class(value: Value) -> StorageClass | None:
+    match value:
+        case None:
+            return None
+        case int():
+            return StorageClass.INTEGER
+        case float():
+            return StorageClass.REAL
+        case bytes():
+            return StorageClass.BLOB
+    return StorageClass.TEXT
+
+
+def _raw(value: Value) -> bytes | None:
+    match value:
+        case None:
+            return None
+        case RawText(raw=raw):
+            return raw
+        case bytes():
+            return value
+        case str():
+            return value.encode()
+    return repr(value).encode()

@@ -1,0 +1,100 @@
+"""Records of the ledger as JSON and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from shared.records.keys import decode_range, decode_value
+from shared.records.plan import JobOptions, ObjectGrade, TablePlan
+from shared.records.work import Chunk, CopyPath, Job, JobTable, Mismatch, MismatchKind, Reject
+
+_PLAN: Final = TypeAdapter(TablePlan)
+_OPTIONS: Final = TypeAdapter(JobOptions)
+_GRADES: Final = TypeAdapter(tuple[ObjectGrade, ...])
+
+
+def encode_plan(plan: TablePlan) -> Any:
+    """Render a table's plan as JSON."""
+    return _PLAN.dump_python(plan, mode="json")
+
+
+def encode_options(options: JobOptions) -> Any:
+    """Render a job's options as JSON."""
+    return _OPTIONS.dump_python(options, mode="json")
+
+
+def encode_grades(grades: Sequence[ObjectGrade]) -> Any:
+    """Render grades as JSON."""
+    return _GRADES.dump_python(tuple(grades), mode="json")
+
+
+def chunk_of(row: Any) -> Chunk:
+    """Read a row of `chunks`."""
+    return Chunk(
+        id=row.id,
+        job_id=row.job_id,
+        table_id=row.table_id,
+        number=row.number,
+        key_range=decode_range(row.key_range),
+        state=row.state,
+        attempt=row.attempt,
+        rows=row.rows,
+        fingerprint=row.fingerprint,
+        rejects=row.rejects,
+        path=None if row.path is None else CopyPath(row.path),
+        error=row.error,
+    )
+
+
+def table_of(row: Any) -> JobTable:
+    """Read a row of `tables`."""
+    return JobTable(
+        id=row.id,
+        job_id=row.job_id,
+        state=row.state,
+        plan=_PLAN.validate_python(row.plan),
+        planned=row.planned,
+        error=row.error,
+    )
+
+
+def job_of(row: Any) -> Job:
+    """Read a row of `jobs`."""
+    return Job(
+        id=row.id,
+        state=row.state,
+        source_url=row.source_url,
+        snapshot_url=row.snapshot_url,
+        fingerprint=row.fingerprint,
+        target_schema=row.target_schema,
+        options=_OPTIONS.validate_python(row.options),
+        grades=_GRADES.validate_python(row.grades),
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        error=row.error,
+    )
+
+
+def reject_of(row: Any) -> Reject:
+    """Read a row of `rejects`."""
+    return Reject(
+        key=tuple(decode_value(part) for part in row.key),
+        values=tuple(decode_value(value) for _, value in row.row),
+        column=row.column_name,
+        reason=row.reason,
+    )
+
+
+def mismatch_of(row: Any) -> Mismatch:
+    """Read a row of `mismatches`."""
+    return Mismatch(
+        kind=MismatchKind(row.kind),
+        key_columns=tuple(row.key_columns),
+        key=tuple(decode_value(value) for value in row.key),
+        column=row.column_name,
+        source=row.source_value,
+        target=row.target_value,
+    )

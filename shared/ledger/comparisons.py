@@ -1,0 +1,91 @@
+"""What verification says of a chunk or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared.ledger.codec import chunk_of, reject_of
+from shared.ledger.session import Ledger
+from shared.ledger.states import ChunkState
+from shared.ledger.tables import chunks, mismatches, rejects, tables
+from shared.records.keys import encode_value
+from shared.records.work import Chunk, Comparison, Mismatch, Reject
+
+_ERROR_LENGTH: Final = 1000
+
+
+def hold_uncompared(ledger: Ledger, chunk_id: int) -> Chunk | None:
+    """Lock a copied chunk that wasn't compared yet; None where there is none or somebody else is at it."""
+    statement = (
+        sa.select(chunks)
+        .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
+        .with_for_update(skip_locked=True)
+    )
+    rows = ledger.run(statement)
+    return chunk_of(rows[0]) if rows else None
+
+
+def rejects_of(ledger: Ledger, chunk_id: int) -> tuple[Reject, ...]:
+    """The rejected rows of a chunk."""
+    rows = ledger.run(sa.select(rejects).where(rejects.c.chunk_id == chunk_id).order_by(rejects.c.id))
+    return tuple(reject_of(row) for row in rows)
+
+
+def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> None:
+    """Say `verified`, or keep `copied` with the mismatches, in the transaction that holds the chunk."""
+    state = ChunkState.COPIED if comparison.found else ChunkState.VERIFIED
+    ledger.run(sa.delete(mismatches).where(mismatches.c.chunk_id == chunk.id))
+    _insert(ledger, comparison.mismatches, job_id=chunk.job_id, table_id=chunk.table_id, chunk_id=chunk.id)
+    ledger.run(
+        sa.update(chunks)
+        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPIED)
+        .values(state=state, compared_at=sa.func.clock_timestamp(), mismatches=comparison.found, error=None)
+    )
+
+
+def record_compare_failure(ledger: Ledger, chunk_id: int, error: str) -> None:
+    """Note that a chunk could not be compared; it is asked for again until its attempts are used up."""
+    ledger.run(
+        sa.update(chunks)
+        .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
+        .values(
+            compare_failures=chunks.c.compare_failures + 1,
+            compare_sent_at=None,
+            error=error[:_ERROR_LENGTH],
+        )
+    )
+
+
+def record_table_comparison(ledger: Ledger, job_id: int, table_id: int, comparison: Comparison) -> None:
+    """Record what only the table as a whole shows."""
+    whole = sa.and_(mismatches.c.table_id == table_id, mismatches.c.chunk_id.is_(None))
+    ledger.run(sa.delete(mismatches).where(whole))
+    _insert(ledger, comparison.mismatches, job_id=job_id, table_id=table_id, chunk_id=None)
+    ledger.run(sa.update(tables).where(tables.c.id == table_id).values(mismatches=comparison.found))
+
+
+def _insert(ledger: Ledger, found: Sequence[Mismatch], *, job_id: int, table_id: int, chunk_id: int | None) -> None:
+    if not found:
+        return
+    rows = [
+        {
+            "job_id": job_id,
+            "table_id": table_id,
+            "chunk_id": chunk_id,
+            "kind": mismatch.kind,
+            "key_columns": list(mismatch.key_columns),
+            "key": [encode_value(value) for value in mismatch.key],
+            "column_name": mismatch.column,
+            "source_value": _without_nul(mismatch.source),
+            "target_value": _without_nul(mismatch.target),
+        }
+        for mismatch in found
+    ]
+    ledger.run(sa.insert(mismatches).values(rows))
+
+
+def _without_nul(text: str | None) -> str | None:
+    return None if text is None else text.replace("\0", "\\0")

@@ -1,0 +1,298 @@
+"""Jobs and tables in the ledger: recording, moving from state to state, reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.errors import OperatorError
+from shared.ledger.codec import (
+    chunk_of,
+    encode_grades,
+    encode_options,
+    encode_plan,
+    job_of,
+    table_of,
+)
+from shared.ledger.session import Ledger
+from shared.ledger.states import (
+    JOB_ENDS,
+    TABLE_ENDS,
+    ChunkState,
+    JobState,
+    TableState,
+    sources_of,
+)
+from shared.ledger.tables import chunks, jobs, tables
+from shared.records.keys import encode_range
+from shared.records.plan import JobOptions, ObjectGrade, TablePlan
+from shared.records.work import Chunk, Job, JobTable, PlannedChunk
+from shared.redact import redact
+
+_START_LOCK: Final = 0x70676376
+"""Advisory lock that only one starting producer holds at a time ('pgcv' in ASCII)."""
+_ERROR_LENGTH: Final = 2000
+
+
+def lock_starts(ledger: Ledger) -> None:
+    """Let one producer at a time look for running jobs and record its own, until its transaction ends."""
+    ledger.run(sa.select(sa.func.pg_advisory_xact_lock(_START_LOCK)))
+
+
+def refuse_running(ledger: Ledger, plans: Sequence[TablePlan]) -> None:
+    """Refuse tables that another job has not ended with.
+
+    Raises:
+        OperatorError: names the job, its state and the tables, and what to do.
+    """
+    wanted = sa.tuple_(tables.c.target_schema, tables.c.target_name).in_([(plan.schema, plan.name) for plan in plans])
+    statement = (
+        sa.select(jobs.c.id, jobs.c.state, sa.func.array_agg(tables.c.target_name).label("names"))
+        .join(tables, tables.c.job_id == jobs.c.id)
+        .where(jobs.c.state.not_in(JOB_ENDS), wanted)
+        .group_by(jobs.c.id)
+        .order_by(jobs.c.id)
+    )
+    rows = ledger.run(statement)
+    if rows:
+        job = rows[0]
+        names = ", ".join(sorted(job.names)[:5]) + (" …" if len(job.names) > 5 else "")
+        msg = (
+            f"job {job.id} is {job.state} and copies into the same tables ({names}): wait for it with"
+            f" `producer resume {job.id}`, or end it with `producer cancel {job.id}`"
+        )
+        raise OperatorError(msg)
+
+
+def record_job(
+    ledger: Ledger,
+    *,
+    source_url: str,
+    snapshot_url: str,
+    fingerprint: str,
+    target_schema: str,
+    options: JobOptions,
+    grades: Sequence[ObjectGrade],
+) -> int:
+    """Record a job and return its id; the source's URL is redacted here, whatever the caller did."""
+    statement = (
+        sa.insert(jobs)
+        .values(
+            source_url=redact(source_url),
+            snapshot_url=snapshot_url,
+            fingerprint=fingerprint,
+            target_schema=target_schema,
+            options=encode_options(options),
+            grades=encode_grades(grades),
+        )
+        .returning(jobs.c.id)
+    )
+    return int(ledger.run(statement)[0].id)
+
+
+def record_table(ledger: Ledger, job_id: int, position: int, plan: TablePlan) -> int:
+    """Record a table of a job and return its id."""
+    statement = (
+        sa.insert(tables)
+        .values(
+            job_id=job_id,
+            position=position,
+            source_name=plan.read.table,
+            target_schema=plan.schema,
+            target_name=plan.name,
+            plan=encode_plan(plan),
+            rows_expected=plan.rows,
+            bytes_expected=int(plan.rows * plan.row_bytes),
+        )
+        .returning(tables.c.id)
+    )
+    return int(ledger.run(statement)[0].id)
+
+
+def record_chunks(
+    ledger: Ledger, job_id: int, table_id: int, first_number: int, planned: Iterable[PlannedChunk]
+) -> None:
+    """Record chunks, numbered from `first_number`; those recorded by an earlier, interrupted planning stay."""
+    rows = [
+        {
+            "job_id": job_id,
+            "table_id": table_id,
+            "number": number,
+            "key_range": encode_range(chunk.key_range),
+            "rows_expected": chunk.rows,
+            "source_bytes": chunk.source_bytes,
+        }
+        for number, chunk in enumerate(planned, first_number)
+    ]
+    if rows:
+        ledger.run(insert(chunks).values(rows).on_conflict_do_nothing(index_elements=["table_id", "number"]))
+
+
+def mark_planned(ledger: Ledger, table_id: int) -> None:
+    """Say that all chunks of a table are recorded."""
+    ledger.run(sa.update(tables).where(tables.c.id == table_id).values(planned=True))
+
+
+def move_job(ledger: Ledger, job_id: int, to: JobState, *, error: str | None = None) -> bool:
+    """Move a job if the move is legal from where it is; False where it isn't."""
+    statement = (
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(sources_of(to)))
+        .values(
+            state=to,
+            ended_at=sa.func.clock_timestamp() if to in JOB_ENDS else None,
+            finish_sent_at=None,
+            error=None if error is None else error[:_ERROR_LENGTH],
+        )
+        .returning(jobs.c.id)
+    )
+    return bool(ledger.run(statement))
+
+
+def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | None = None) -> bool:
+    """Move a table if the move is legal from where it is; False where it isn't."""
+    statement = (
+        sa.update(tables)
+        .where(tables.c.id == table_id, tables.c.state.in_(sources_of(to)))
+        .values(
+            state=to,
+            started_at=sa.func.coalesce(tables.c.started_at, sa.func.clock_timestamp()),
+            ended_at=sa.func.clock_timestamp() if to in TABLE_ENDS else None,
+            finish_sent_at=None,
+            error=None if error is None else error[:_ERROR_LENGTH],
+        )
+        .returning(tables.c.id)
+    )
+    return bool(ledger.run(statement))
+
+
+def cancel_job(ledger: Ledger, job_id: int) -> bool:
+    """End a job: what runs ends its chunk, what waits is cancelled; False where the job had ended already."""
+    if not move_job(ledger, job_id, JobState.CANCELLED):
+        return False
+    pending = sa.and_(chunks.c.job_id == job_id, chunks.c.state == ChunkState.PENDING)
+    ledger.run(sa.update(chunks).where(pending).values(state=ChunkState.CANCELLED, enqueued_at=None, not_before=None))
+    for table in read_tables(ledger, job_id):
+        move_table(ledger, table.id, TableState.CANCELLED)
+    return True
+
+
+def requeue_chunks(
+    ledger: Ledger, job_id: int, *, table: str | None = None, number: int | None = None, cancelled: bool = False
+) -> int:
+    """Put failed (and, if asked, cancelled) chunks back with a new count of attempts; returns how many."""
+    states = [ChunkState.FAILED, ChunkState.CANCELLED] if cancelled else [ChunkState.FAILED]
+    where = [chunks.c.job_id == job_id, chunks.c.state.in_(states), chunks.c.table_id == tables.c.id]
+    if table is not None:
+        where.append(sa.or_(tables.c.source_name == table, tables.c.target_name == table))
+    if number is not None:
+        where.append(chunks.c.number == number)
+    statement = (
+        sa.update(chunks)
+        .where(*where)
+        .values(state=ChunkState.PENDING, attempt=0, enqueued_at=None, not_before=None, error=None)
+        .returning(chunks.c.id)
+    )
+    return len(ledger.run(statement))
+
+
+def reopen_tables(ledger: Ledger, job_id: int) -> int:
+    """Move ended tables back to where they still have something to do; returns how many.
+
+    A table with pending chunks copies again. A table that failed although none of its chunks did (a key could
+    not be built, a comparison failed) is built or compared again.
+    """
+    reopened = 0
+    for table in read_tables(ledger, job_id):
+        if table.state not in (TableState.FAILED, TableState.CANCELLED):
+            continue
+        reset = sa.update(chunks).where(chunks.c.table_id == table.id).values(compare_failures=0)
+        ledger.run(reset)
+        reopened += move_table(ledger, table.id, TableState.COPYING)
+    return reopened
+
+
+def reset_comparisons(ledger: Ledger, job_id: int) -> int:
+    """Take back every `verified` of a job's copied tables, so that all is compared again; returns the tables."""
+    compared = sa.and_(
+        chunks.c.job_id == job_id,
+        chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED]),
+        chunks.c.table_id == tables.c.id,
+        tables.c.state.in_(sources_of(TableState.VERIFYING)),
+    )
+    ledger.run(
+        sa.update(chunks)
+        .where(compared)
+        .values(
+            state=ChunkState.COPIED,
+            compared_at=None,
+            compare_sent_at=None,
+            mismatches=0,
+            compare_failures=0,
+            error=None,
+        )
+    )
+    whole = {table.id for table in read_tables(ledger, job_id) if not _has_unfinished(ledger, table.id)}
+    return sum(move_table(ledger, table_id, TableState.VERIFYING) for table_id in whole)
+
+
+def _has_unfinished(ledger: Ledger, table_id: int) -> bool:
+    unfinished = chunks.c.state.not_in([ChunkState.COPIED, ChunkState.VERIFIED])
+    return bool(ledger.run(sa.select(chunks.c.id).where(chunks.c.table_id == table_id, unfinished).limit(1)))
+
+
+def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False) -> Job:
+    """Read a job, or the latest one.
+
+    Raises:
+        OperatorError: where there is no such job.
+    """
+    statement = sa.select(jobs).order_by(jobs.c.id.desc()).limit(1)
+    if job_id is not None:
+        statement = statement.where(jobs.c.id == job_id)
+    rows = ledger.run(statement.with_for_update() if lock else statement)
+    if not rows:
+        finding = "there is no job yet" if job_id is None else f"there is no job {job_id}"
+        msg = f"{finding} in this target's ledger: `producer jobs` lists them"
+        raise OperatorError(msg)
+    return job_of(rows[0])
+
+
+def read_jobs(ledger: Ledger) -> tuple[Job, ...]:
+    """Read all jobs, latest first."""
+    return tuple(job_of(row) for row in ledger.run(sa.select(jobs).order_by(jobs.c.id.desc())))
+
+
+def running_jobs(ledger: Ledger) -> tuple[int, ...]:
+    """The ids of jobs that have not ended."""
+    statement = sa.select(jobs.c.id).where(jobs.c.state.not_in(JOB_ENDS)).order_by(jobs.c.id)
+    return tuple(row.id for row in ledger.run(statement))
+
+
+def read_tables(ledger: Ledger, job_id: int) -> tuple[JobTable, ...]:
+    """Read the tables of a job, in the order of enqueueing."""
+    rows = ledger.run(sa.select(tables).where(tables.c.job_id == job_id).order_by(tables.c.position))
+    return tuple(table_of(row) for row in rows)
+
+
+def read_table(ledger: Ledger, table_id: int, *, lock: bool = False, skip_locked: bool = False) -> JobTable | None:
+    """Read one table; with `skip_locked`, None where somebody holds it."""
+    statement: Any = sa.select(tables).where(tables.c.id == table_id)
+    if lock:
+        statement = statement.with_for_update(skip_locked=skip_locked)
+    rows = ledger.run(statement)
+    return table_of(rows[0]) if rows else None
+
+
+def read_chunks(ledger: Ledger, table_id: int) -> tuple[Chunk, ...]:
+    """Read the chunks of a table, in key order."""
+    rows = ledger.run(sa.select(chunks).where(chunks.c.table_id == table_id).order_by(chunks.c.number))
+    return tuple(chunk_of(row) for row in rows)
+
+
+def save_grades(ledger: Ledger, job_id: int, grades: Sequence[ObjectGrade]) -> None:
+    """Replace what the job says became of each object."""
+    ledger.run(sa.update(jobs).where(jobs.c.id == job_id).values(grades=encode_grades(grades)))

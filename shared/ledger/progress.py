@@ -1,0 +1,100 @@
+"""Counts of a job for status, progress and reports: one query, whatever the number of chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.ledger.codec import mismatch_of, reject_of
+from shared.ledger.session import Ledger
+from shared.ledger.states import ChunkState
+from shared.ledger.tables import chunks, mismatches, rejects, tables
+from shared.records.work import Mismatch, Reject, TableProgress
+
+_ARRIVED = chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED])
+
+
+def read_progress(ledger: Ledger, job_id: int) -> tuple[TableProgress, ...]:
+    """Read the counts of a job's tables, in the order of enqueueing."""
+    statement = (
+        sa.select(
+            tables.c.id.label("table_id"),
+            tables.c.source_name.label("name"),
+            tables.c.state,
+            tables.c.planned,
+            tables.c.rows_expected,
+            tables.c.bytes_expected,
+            tables.c.started_at,
+            tables.c.ended_at,
+            tables.c.error,
+            sa.func.count(chunks.c.id).label("chunks"),
+            *(_count(chunks.c.state == state).label(state.value) for state in _COUNTED),
+            _count(_ARRIVED).label("copied"),
+            _sum(chunks.c.rows, _ARRIVED).label("rows_copied"),
+            _sum(chunks.c.rows, chunks.c.state == ChunkState.VERIFIED).label("rows_verified"),
+            _sum(chunks.c.rejects, _ARRIVED).label("rejects"),
+            (tables.c.mismatches + _sum(chunks.c.mismatches, _ARRIVED)).label("mismatches"),
+            _sum(chunks.c.source_bytes, _ARRIVED).label("bytes_copied"),
+            sa.func.array_agg(sa.distinct(chunks.c.path)).label("paths"),
+        )
+        .outerjoin(chunks, chunks.c.table_id == tables.c.id)
+        .where(tables.c.job_id == job_id)
+        .group_by(tables.c.id)
+        .order_by(tables.c.position)
+    )
+    return tuple(_progress_of(row) for row in ledger.run(statement))
+
+
+_COUNTED = (ChunkState.PENDING, ChunkState.COPYING, ChunkState.VERIFIED, ChunkState.FAILED, ChunkState.CANCELLED)
+
+
+def _count(condition: sa.ColumnElement[bool]) -> Any:
+    return sa.func.count().filter(condition)
+
+
+def _sum(column: sa.Column[Any], condition: sa.ColumnElement[bool]) -> Any:
+    return sa.cast(sa.func.coalesce(sa.func.sum(column).filter(condition), 0), sa.BigInteger)
+
+
+def _progress_of(row: Any) -> TableProgress:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+    values["paths"] = tuple(sorted(path for path in values["paths"] if path is not None))
+    return TableProgress(**values)
+
+
+def read_failures(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, int, int, str]]:
+    """Read failed chunks as (source table, chunk number, attempts, error), in order, at most `limit`."""
+    statement = (
+        sa.select(tables.c.source_name, chunks.c.number, chunks.c.attempt, chunks.c.error)
+        .join(tables, tables.c.id == chunks.c.table_id)
+        .where(chunks.c.job_id == job_id, chunks.c.state == ChunkState.FAILED)
+        .order_by(tables.c.position, chunks.c.number)
+        .limit(limit)
+    )
+    return [tuple(row) for row in ledger.run(statement)]
+
+
+def read_mismatches(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, Mismatch]]:
+    """Read mismatches with the name of their source table, in order, at most `limit`."""
+    statement = (
+        sa.select(tables.c.source_name, mismatches)
+        .join(tables, tables.c.id == mismatches.c.table_id)
+        .where(mismatches.c.job_id == job_id)
+        .order_by(tables.c.position, mismatches.c.id)
+        .limit(limit)
+    )
+    return [(row.source_name, mismatch_of(row)) for row in ledger.run(statement)]
+
+
+def read_rejects(ledger: Ledger, job_id: int, *, limit: int | None) -> Sequence[tuple[str, Reject]]:
+    """Read rejects with the name of their source table, in order, at most `limit`."""
+    statement = (
+        sa.select(tables.c.source_name, rejects)
+        .join(tables, tables.c.id == rejects.c.table_id)
+        .where(rejects.c.job_id == job_id)
+        .order_by(tables.c.position, rejects.c.id)
+        .limit(limit)
+    )
+    return [(row.source_name, reject_of(row)) for row in ledger.run(statement)]

@@ -1,0 +1,56 @@
+"""One transaction on the ledger, over either driver.
+
+The copy's transaction belongs to the connection that carries the rows: ADBC on the fast path, psycopg2 on
+the careful one. The ledger's statements must run on that same connection, so that the rows and the word
+`copied` are committed together (decision 1 of the design). They are built once, as SQLAlchemy expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+
+_DOLLAR_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
+"""Renders ``$1::BIGINT``: ADBC prepares statements itself and binds by place."""
+
+
+class Ledger(Protocol):
+    """A transaction that ledger statements can run in."""
+
+    def run(self, statement: Executable) -> Sequence[Any]:
+        """Execute a statement and return its rows as sequences (none for a statement without RETURNING)."""
+
+
+class SqlAlchemyLedger:
+    """The ledger over a SQLAlchemy connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def run(self, statement: Executable) -> Sequence[Any]:
+        """Execute a statement and return its rows."""
+        result = self.connection.execute(statement)
+        return result.all() if result.returns_rows else ()
+
+
+class ArrowLedger:
+    """The ledger over an ADBC connection: for statements whose parameters are numbers and texts alone."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, statement: Executable) -> Sequence[Any]:
+        """Execute a statement and return its rows."""
+        assert isinstance(statement, ClauseElement)  # noqa: S101 - narrows the type: Core statements only
+        compiled = statement.compile(dialect=_DOLLAR_DIALECT)
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - DDL has no place in the ledger's statements
+        parameters = tuple(compiled.params[name] for name in compiled.positiontup or ())
+        with self._connection.cursor() as cursor:
+            cursor.execute(str(compiled), parameters or None)
+            return tuple(cursor.fetchall())

@@ -1,0 +1,31 @@
+"""The names of tasks and queues: producer and workers meet in these and in the ledger. Messages carry ids alone."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+COPY_QUEUE: Final = "copy"
+VERIFY_QUEUE: Final = "verify"
+CONTROL_QUEUE: Final = "control"
+QUEUES: Final = (COPY_QUEUE, VERIFY_QUEUE, CONTROL_QUEUE)
+
+COPY_CHUNK: Final = "pgconvoy.copy_chunk"
+VERIFY_CHUNK: Final = "pgconvoy.verify_chunk"
+FINISH_TABLE: Final = "pgconvoy.finish_table"
+FINISH_JOB: Final = "pgconvoy.finish_job"
+RESCUE: Final = "pgconvoy.rescue"
+
+ROUTES: Final = MappingProxyType(
+    {
+        COPY_CHUNK: COPY_QUEUE,
+        VERIFY_CHUNK: VERIFY_QUEUE,
+        # Building a table's keys is heavy work for the fleet, not for the one controller.
+        FINISH_TABLE: VERIFY_QUEUE,
+        FINISH_JOB: VERIFY_QUEUE,
+        RESCUE: CONTROL_QUEUE,
+    }
+)
+
+PROBE: Final = "pgconvoy_probe"
+"""The remote-control command that asks a worker what it can see."""
