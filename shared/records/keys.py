@@ -28,6 +28,16 @@ Value: TypeAlias = KeyValue | None
 """Any value of a source row."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row with its chunk key: for rejects and for the careful path."""
+
+    key: tuple[Value, ...]
+    """The chunk key's values; empty where the table has no chunk key."""
+    values: tuple[Value, ...]
+    """One for each column of the TableRead."""
+
+
 class OpenEnd(enum.Enum):
     """The end of a key range that has no bound."""
 

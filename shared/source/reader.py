@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import pyarrow as pa
 
-from shared.records.keys import ChunkRange, Key, Value
+from shared.records.keys import ChunkRange, Key, SourceRow
 from shared.records.plan import TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """One row with its chunk key: for rejects and for the careful path."""
-
-    key: tuple[Value, ...]
-    """The chunk key's values; empty where the table has no chunk key."""
-    values: tuple[Value, ...]
-    """One for each column of the TableRead."""
+__all__ = ["SourceKind", "SourceReader", "SourceRow"]
 
 
 class SourceReader(Protocol):
