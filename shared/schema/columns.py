@@ -1,0 +1,118 @@
+"""The columns of a table in the target, with names, types, NOT NULL and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.records.plan import Grade, ObjectGrade, TargetColumn, TypeKind
+from shared.records.source import Generated, ObjectKind, SourceColumn
+from shared.schema.declared import read_declared
+from shared.schema.drafts import Draft
+from shared.schema.expressions import TranslatedDefault, translate_default
+from shared.schema.names import SYSTEM_COLUMNS, GivenName, Names, fold
+
+BINARY: Final = "BINARY"
+"""SQLite's collation that compares bytes, as keys of PostgreSQL compare texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedColumns:
+    """A table's columns and the grades of what belongs to them."""
+
+    columns: tuple[TargetColumn, ...]
+    grades: tuple[ObjectGrade, ...]
+
+    def of(self, source: str) -> TargetColumn:
+        """The column that a source column becomes, by its name as SQLite compares names."""
+        return next(column for column in self.columns if fold(column.source) == fold(source))
+
+    def names_of(self, sources: tuple[str, ...]) -> tuple[str, ...]:
+        """The target's names of source columns, in their order."""
+        return tuple(self.of(source).name for source in sources)
+
+
+def plan_columns(draft: Draft, *, preserve: bool) -> PlannedColumns:
+    """Plan every column of a table."""
+    names = Names(preserve=preserve, reserved=SYSTEM_COLUMNS)
+    columns: list[TargetColumn] = []
+    grades: list[ObjectGrade] = []
+    for position, source in enumerate(draft.table.columns):
+        given = names.give(source.name)
+        default = _default(draft, position)
+        columns.append(_column(draft, position, given, default))
+        grades.extend(_grades(draft, position, given, default))
+    return PlannedColumns(columns=tuple(columns), grades=tuple(grades))
+
+
+def _column(draft: Draft, position: int, given: GivenName, default: TranslatedDefault | None) -> TargetColumn:
+    source, chosen = draft.table.columns[position], draft.types[position]
+    profile = draft.profile_of(position)
+    return TargetColumn(
+        source=source.name,
+        name=given.name,
+        type=chosen.type,
+        not_null=profile.nulls == 0 and (source.not_null or source.name in draft.table.primary_key),
+        default=default.sql if default else None,
+        identity=_is_rowid(draft, source),
+        reason=chosen.reason,
+        classes=profile.classes,
+        expected_rejects=chosen.expected_rejects,
+    )
+
+
+def _is_rowid(draft: Draft, source: SourceColumn) -> bool:
+    return source.name == draft.table.rowid_column
+
+
+def _default(draft: Draft, position: int) -> TranslatedDefault | None:
+    source = draft.table.columns[position]
+    if source.default_sql is None or source.generated is not Generated.NO:
+        return None
+    if _is_rowid(draft, source):
+        return TranslatedDefault(sql=None, reason="SQLite never uses the default of an INTEGER PRIMARY KEY")
+    affinity = read_declared(source.declared_type, strict=draft.table.strict).affinity
+    return translate_default(source.default_sql, draft.types[position].type, affinity)
+
+
+def _grades(
+    draft: Draft, position: int, given: GivenName, default: TranslatedDefault | None
+) -> tuple[ObjectGrade, ...]:
+    source = draft.table.columns[position]
+
+    def grade(kind: ObjectKind, grade: Grade, reason: str) -> ObjectGrade:
+        return ObjectGrade(kind=kind, name=source.name, table=draft.table.name, grade=grade, reason=reason)
+
+    grades = []
+    doubts = _doubts(draft, position, given)
+    if doubts:
+        grades.append(grade(ObjectKind.COLUMN, Grade.APPROXIMATED, "; ".join(doubts)))
+    if default is not None:
+        grades.append(grade(ObjectKind.DEFAULT, default.grade, default.reason))
+    if source.generated is not Generated.NO:
+        reason = "its values are copied; the target does not compute new ones, so recreate the expression by hand"
+        grades.append(grade(ObjectKind.GENERATED_COLUMN, Grade.APPROXIMATED, reason))
+    if source.collation.upper() != BINARY:
+        grades.append(grade(ObjectKind.COLLATION, *_collation(draft, position)))
+    return tuple(grades)
+
+
+def _doubts(draft: Draft, position: int, given: GivenName) -> list[str]:
+    source, doubts = draft.table.columns[position], []
+    if given.reason:
+        doubts.append(f"named {given.name} in the target, since {given.reason}")
+    if draft.types[position].doubt:
+        doubts.append(draft.types[position].doubt)
+    nulls = draft.profile_of(position).nulls
+    if source.not_null and nulls:
+        doubts.append(f"declared NOT NULL, but {nulls:,} rows hold NULL: the target allows it")
+    return doubts
+
+
+def _collation(draft: Draft, position: int) -> tuple[Grade, str]:
+    collation, target = draft.table.columns[position].collation, draft.types[position].type
+    if target.kind is not TypeKind.TEXT:
+        return Grade.EXACT, f"{collation} has no say in how {target.sql} compares"
+    return Grade.REFUSED, (
+        f"collations are not translated yet: the target compares this column's texts as they are, not by {collation}"
+    )
