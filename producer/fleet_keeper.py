@@ -1,0 +1,81 @@
+"""The parent of a local fleet's processes: ends them when the producer ends, in whatever way that ends.
+
+``python -m producer.fleet_keeper RECORD FOLDER -- REDIS… -- WORKER…`` starts both programs and reads its
+standard input, which the producer never writes to and never closes while it lives. When the input ends (the
+producer closed it, crashed or was killed), the worker is asked to stop, what is left is killed, and the fleet's
+folder and record are removed. The record serves where the keeper itself was killed: see `producer.fleet_records`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from producer.fleet_records import write_record
+
+# Above the worker's soft shutdown time, within which it gives back what it holds.
+WORKER_STOP_SECONDS = 20
+_REDIS_STOP_SECONDS = 3
+_LOOK_SECONDS = 0.25
+_END = "--"
+
+
+def main(arguments: list[str]) -> int:
+    """Run a fleet until the input ends (0) or one of its programs does (1)."""
+    record, folder = Path(arguments[0]), Path(arguments[1])
+    redis_command, worker_command = _split(arguments[3:])
+    signal.signal(signal.SIGTERM, _leave)
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in (redis_command, worker_command):
+            running.append(_start(command))
+            write_record(record, folder, [process.pid for process in running])
+        return _await_end(running)
+    finally:
+        for process, seconds in zip(reversed(running), (WORKER_STOP_SECONDS, _REDIS_STOP_SECONDS), strict=False):
+            _stop(process, seconds)
+        shutil.rmtree(folder, ignore_errors=True)
+        record.unlink(missing_ok=True)
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    middle = arguments.index(_END)
+    return arguments[:middle], arguments[middle + 1 :]
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, so that all its processes can be ended together."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own programs
+
+
+def _await_end(running: list[subprocess.Popen[bytes]]) -> int:
+    while all(process.poll() is None for process in running):
+        ended, _, _ = select.select([sys.stdin], [], [], _LOOK_SECONDS)
+        if ended:
+            return 0
+    return 1
+
+
+def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with suppress(ProcessLookupError):  # its pool processes, or all of it
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
