@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.ledger.codec import chunk_of
 from shared.ledger.session import Ledger
-from shared.ledger.states import JOB_ENDS, ChunkState
+from shared.ledger.states import JOB_ENDS, ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, rejects, tables
 from shared.records.keys import RawText, Value, encode_value
 from shared.records.plan import TablePlan
@@ -173,11 +173,11 @@ def record_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Sequenc
 
 
 def mark_started(ledger: Ledger, table_id: int) -> None:
-    """Note when a table's first chunk began."""
+    """Move a table to `copying` when its first chunk begins."""
     ledger.run(
         sa.update(tables)
-        .where(tables.c.id == table_id, tables.c.started_at.is_(None))
-        .values(started_at=sa.func.clock_timestamp())
+        .where(tables.c.id == table_id, tables.c.state == TableState.PENDING)
+        .values(state=TableState.COPYING, started_at=sa.func.clock_timestamp())
     )
 
 

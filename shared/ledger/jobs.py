@@ -293,6 +293,9 @@ def read_chunks(ledger: Ledger, table_id: int) -> tuple[Chunk, ...]:
     return tuple(chunk_of(row) for row in rows)
 
 
-def save_grades(ledger: Ledger, job_id: int, grades: Sequence[ObjectGrade]) -> None:
-    """Replace what the job says became of each object."""
-    ledger.run(sa.update(jobs).where(jobs.c.id == job_id).values(grades=encode_grades(grades)))
+def add_grades(ledger: Ledger, job_id: int, grades: Sequence[ObjectGrade]) -> None:
+    """Say what became of objects while the job ran; what was said of the same object before is replaced."""
+    job = ledger.run(sa.select(jobs).where(jobs.c.id == job_id).with_for_update())[0]
+    news = {(grade.kind, grade.name, grade.table) for grade in grades}
+    kept = [grade for grade in job_of(job).grades if (grade.kind, grade.name, grade.table) not in news]
+    ledger.run(sa.update(jobs).where(jobs.c.id == job_id).values(grades=encode_grades([*kept, *grades])))

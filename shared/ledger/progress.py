@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,15 @@ _ARRIVED = chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED])
 
 def read_progress(ledger: Ledger, job_id: int) -> tuple[TableProgress, ...]:
     """Read the counts of a job's tables, in the order of enqueueing."""
+    return _read(ledger, tables.c.job_id == job_id)
+
+
+def read_table_progress(ledger: Ledger, table_id: int) -> TableProgress:
+    """Read the counts of one table."""
+    return _read(ledger, tables.c.id == table_id)[0]
+
+
+def _read(ledger: Ledger, where: sa.ColumnElement[bool]) -> tuple[TableProgress, ...]:
     statement = (
         sa.select(
             tables.c.id.label("table_id"),
@@ -40,7 +50,7 @@ def read_progress(ledger: Ledger, job_id: int) -> tuple[TableProgress, ...]:
             sa.func.array_agg(sa.distinct(chunks.c.path)).label("paths"),
         )
         .outerjoin(chunks, chunks.c.table_id == tables.c.id)
-        .where(tables.c.job_id == job_id)
+        .where(where)
         .group_by(tables.c.id)
         .order_by(tables.c.position)
     )
@@ -98,3 +108,33 @@ def read_rejects(ledger: Ledger, job_id: int, *, limit: int | None) -> Sequence[
         .limit(limit)
     )
     return [(row.source_name, reject_of(row)) for row in ledger.run(statement)]
+
+
+def read_copy_ends(ledger: Ledger, job_id: int) -> tuple[datetime, dict[int, datetime]]:
+    """Read the ledger's clock, and when each table's latest chunk arrived, by table id."""
+    latest = sa.func.max(chunks.c.copied_at)
+    statement = sa.select(chunks.c.table_id, latest).where(chunks.c.job_id == job_id, _ARRIVED)
+    ends = {row[0]: row[1] for row in ledger.run(statement.group_by(chunks.c.table_id))}
+    return ledger.run(sa.select(sa.func.clock_timestamp()))[0][0], ends
+
+
+def read_paths(ledger: Ledger, job_id: int) -> dict[int, dict[str, int]]:
+    """Count each table's chunks by the copy path that they took, by table id."""
+    statement = (
+        sa.select(chunks.c.table_id, chunks.c.path, sa.func.count())
+        .where(chunks.c.job_id == job_id, _ARRIVED)
+        .group_by(chunks.c.table_id, chunks.c.path)
+        .order_by(chunks.c.table_id, chunks.c.path)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for table_id, path, count in ledger.run(statement):
+        found.setdefault(table_id, {})[path] = count
+    return found
+
+
+def read_job_sizes(ledger: Ledger) -> dict[int, tuple[int, int]]:
+    """Count each job's tables and expected rows, by job id."""
+    statement = sa.select(
+        tables.c.job_id, sa.func.count(), sa.cast(sa.func.sum(tables.c.rows_expected), sa.BigInteger)
+    ).group_by(tables.c.job_id)
+    return {row[0]: (row[1], row[2]) for row in ledger.run(statement)}

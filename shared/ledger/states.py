@@ -81,7 +81,8 @@ CHUNK_MOVES: Final = MappingProxyType(
 
 TABLE_MOVES: Final = MappingProxyType(
     {
-        TableState.PENDING: frozenset({TableState.COPYING, TableState.CANCELLED}),
+        # A table without rows is built at once.
+        TableState.PENDING: frozenset({TableState.COPYING, TableState.BUILDING, TableState.CANCELLED}),
         TableState.COPYING: frozenset({TableState.BUILDING, TableState.FAILED, TableState.CANCELLED}),
         TableState.BUILDING: frozenset(
             {TableState.VERIFYING, TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED}

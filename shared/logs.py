@@ -1,0 +1,30 @@
+"""Logging for every process: one line an event, UTC, passwords redacted wherever they come from."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from shared.redact import redact
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record, traceback included, and takes the passwords out of the whole."""
+
+    converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
+        return redact(super().format(record))
+
+
+def set_up_logs(level: int | str = logging.INFO, *, file: str | None = None) -> None:
+    """Send every logger of this process to one place: a file, or stderr."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
+    handler.setFormatter(
+        RedactingFormatter("%(asctime)sZ %(levelname)s %(processName)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

@@ -1,0 +1,292 @@
+"""The ledger's protocol on a real PostgreSQL: claims, leases, guarded updates, rescue, and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from ledgerkit import open_ledger, plan_of, record
+
+from shared.errors import OperatorError
+from shared.ledger.attempts import (
+    claim_if_pending,
+    fail_if_current,
+    finish_if_current,
+    hold_if_current,
+    record_rejects,
+    rescue_lost,
+)
+from shared.ledger.comparisons import hold_uncompared, record_comparison, rejects_of
+from shared.ledger.engine import LedgerStore
+from shared.ledger.jobs import (
+    cancel_job,
+    read_chunks,
+    read_job,
+    read_table,
+    refuse_running,
+    reopen_tables,
+    requeue_chunks,
+)
+from shared.ledger.progress import read_mismatches, read_progress
+from shared.ledger.queueing import CHORD_SIZE, forget_messages, step_of, take_finish_job, take_pending, take_uncompared
+from shared.ledger.states import ChunkState
+from shared.ledger.steps import Step
+from shared.ledger.tables import SCHEMA, chunks, jobs, metadata
+from shared.ledger.upgrade import check_ledger, upgrade_ledger
+from shared.records.keys import RawText
+from shared.records.work import Chunk, Comparison, CopyPath, CopyResult, Mismatch, MismatchKind, Reject
+
+RESULT = CopyResult(path=CopyPath.ARROW_BARE, rows=1, fingerprint="columns:00")
+
+
+@pytest.fixture
+def store(target_url: str) -> Iterator[LedgerStore]:
+    """A ledger in a fresh database."""
+    with open_ledger(target_url) as opened:
+        yield opened
+
+
+def claim(store: LedgerStore, chunk_id: int) -> Chunk:
+    """Claim a chunk that must be free."""
+    with store.transaction() as ledger:
+        chunk = claim_if_pending(ledger, chunk_id, "w:1")
+    assert chunk is not None
+    return chunk
+
+
+def chunk_ids(store: LedgerStore, table_id: int) -> list[int]:
+    """The ids of a table's chunks in key order."""
+    with store.transaction() as ledger:
+        return [chunk.id for chunk in read_chunks(ledger, table_id)]
+
+
+def finish(store: LedgerStore, chunk: Chunk, result: CopyResult = RESULT) -> bool:
+    """Hold and finish a chunk in one transaction."""
+    with store.transaction() as ledger:
+        return hold_if_current(ledger, chunk) and finish_if_current(ledger, chunk, result)
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(store: LedgerStore) -> None:
+    """What Alembic makes and what SQLAlchemy knows are the same, and upgrading twice changes nothing."""
+    with store.transaction() as ledger:
+        upgrade_ledger(ledger.connection)
+        check_ledger(ledger.connection)
+        options = {
+            "include_schemas": True,
+            "version_table_schema": SCHEMA,
+            "include_name": lambda name, kind, _: kind != "schema" or name == SCHEMA,
+        }
+        context = MigrationContext.configure(ledger.connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_ledger_of_a_newer_version_is_refused(store: LedgerStore) -> None:
+    """A worker of an older version says which versions meet and what to do."""
+    with store.transaction() as ledger:
+        ledger.connection.execute(sa.text(f"UPDATE {SCHEMA}.alembic_version SET version_num = '9999'"))
+    with store.transaction() as ledger, pytest.raises(OperatorError, match="made by a newer pgconvoy"):
+        check_ledger(ledger.connection)
+
+
+def test_a_chunk_is_claimed_once(store: LedgerStore) -> None:
+    """The second claim of a chunk finds nothing to do, whatever its message says."""
+    _, table_id = record(store, chunks=1)
+    (chunk_id,) = chunk_ids(store, table_id)
+    assert claim(store, chunk_id).attempt == 1
+    with store.transaction() as ledger:
+        assert claim_if_pending(ledger, chunk_id, "w:2") is None
+
+
+def test_the_lock_is_the_lease(store: LedgerStore) -> None:
+    """A second holder is turned away while the first one's transaction runs, and rescue leaves it alone."""
+    job_id, table_id = record(store, chunks=1)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as holder:
+        assert hold_if_current(holder, chunk)
+        with store.transaction() as other:
+            assert not hold_if_current(other, chunk)
+            assert rescue_lost(other, job_id, grace_s=0, max_attempts=5) == 0
+
+
+def test_rescue_puts_back_a_chunk_that_nobody_holds(store: LedgerStore) -> None:
+    """A claimed chunk without a holder goes back to pending, and the lost attempt can't finish it any more."""
+    job_id, table_id = record(store, chunks=1)
+    lost = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as ledger:
+        assert rescue_lost(ledger, job_id, grace_s=3600, max_attempts=5) == 0
+        assert rescue_lost(ledger, job_id, grace_s=0, max_attempts=5) == 1
+    again = claim(store, lost.id)
+    assert again.attempt == 2
+    assert not finish(store, lost)
+    assert finish(store, again)
+
+
+def test_rescue_fails_a_chunk_whose_last_attempt_was_lost(store: LedgerStore) -> None:
+    """A chunk that kills its worker each time does not run for ever."""
+    job_id, table_id = record(store, chunks=1)
+    claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as ledger:
+        rescue_lost(ledger, job_id, grace_s=0, max_attempts=1)
+        (chunk,) = read_chunks(ledger, table_id)
+    assert chunk.state == ChunkState.FAILED
+    assert chunk.error == "worker w:1 was lost during attempt 1"
+
+
+def test_a_failure_waits_longer_each_time_and_ends_after_the_last_attempt(store: LedgerStore) -> None:
+    """A transient failure puts the chunk back with the time of its next attempt; the last one fails it."""
+    _, table_id = record(store, chunks=1)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as ledger:
+        state = fail_if_current(ledger, chunk, "deadlock", retry=True, max_attempts=2, delay_s=3600)
+        assert state is ChunkState.PENDING
+        assert claim_if_pending(ledger, chunk.id, "w:1") is None, "not due yet"
+        assert take_pending(ledger, table_id) == ()
+        ledger.run(sa.update(chunks).values(not_before=None))
+    chunk = claim(store, chunk.id)
+    with store.transaction() as ledger:
+        assert fail_if_current(ledger, chunk, "deadlock", retry=True, max_attempts=2, delay_s=1) is ChunkState.FAILED
+
+
+def test_a_permanent_failure_is_not_tried_again(store: LedgerStore) -> None:
+    """What a person has to look at fails at once, and the table's next step is to fail."""
+    _, table_id = record(store, chunks=1)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as ledger:
+        fail_if_current(ledger, chunk, "no such column", retry=False, max_attempts=5, delay_s=1)
+        assert step_of(ledger, table_id) is Step.FAIL
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"state": "copied"},
+        {"state": "copying"},
+        {"state": "verified"},
+        {"state": "failed"},
+        {"state": "asleep"},
+        {"path": "by hand"},
+        {"copied_at": sa.func.now(), "rows": 1, "path": "arrow_bare", "fingerprint": "x"},
+    ],
+)
+def test_no_state_without_its_columns(store: LedgerStore, values: dict[str, object]) -> None:
+    """Not even a person with psql can say `copied` without rows, path and fingerprint."""
+    record(store, chunks=1)
+    with pytest.raises(sa.exc.IntegrityError, match="violates check constraint"), store.transaction() as ledger:
+        ledger.run(sa.update(chunks).values(**values))
+
+
+def test_a_job_cannot_end_without_its_time(store: LedgerStore) -> None:
+    """An ended job always says when."""
+    record(store, chunks=1)
+    with pytest.raises(sa.exc.IntegrityError, match="jobs_ended"), store.transaction() as ledger:
+        ledger.run(sa.update(jobs).values(state="completed"))
+
+
+def test_at_most_a_chord_waits(store: LedgerStore) -> None:
+    """A table larger than a chord is enqueued piece by piece, in key order, each chunk once."""
+    _, table_id = record(store, chunks=CHORD_SIZE + 10)
+    with store.transaction() as ledger:
+        first = take_pending(ledger, table_id)
+        assert len(first) == CHORD_SIZE
+        assert take_pending(ledger, table_id) == ()
+    assert list(first) == chunk_ids(store, table_id)[:CHORD_SIZE]
+    claim(store, first[0])
+    with store.transaction() as ledger:
+        assert len(take_pending(ledger, table_id)) == 10
+
+
+def test_lost_messages_are_sent_again(store: LedgerStore) -> None:
+    """What was sent and never claimed is sent again once it is forgotten, and only then."""
+    job_id, table_id = record(store, chunks=3)
+    with store.transaction() as ledger:
+        taken = take_pending(ledger, table_id)
+        assert forget_messages(ledger, job_id, older_than_s=3600) == 0
+        assert take_pending(ledger, table_id) == ()
+        assert forget_messages(ledger, job_id, older_than_s=0) == 3
+        assert take_pending(ledger, table_id) == taken
+
+
+def test_rejects_and_mismatches_come_back_as_they_went_in(store: LedgerStore) -> None:
+    """Keys and values keep their storage class through the ledger, NUL and bad UTF-8 included."""
+    job_id, table_id = record(store, chunks=1)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    reject = Reject(key=(7,), values=(RawText(b"a\xff"),), column="id", reason="invalid byte sequence")
+    result = CopyResult(path=CopyPath.CAREFUL_BARE, rows=0, rejects=(reject,), fingerprint="rows:00")
+    with store.transaction() as ledger:
+        record_rejects(ledger, chunk, plan_of("t"), result.rejects)
+    assert finish(store, chunk, result)
+    mismatch = Mismatch(
+        kind=MismatchKind.DIFFERENT,
+        key_columns=("id",),
+        key=("a\0b", b"\xff", 1.5, 2),
+        column="x",
+        source="a\0",
+        target="b",
+    )
+    with store.transaction() as ledger:
+        assert rejects_of(ledger, chunk.id) == (reject,)
+        assert take_uncompared(ledger, table_id) == (chunk.id,)
+        held = hold_uncompared(ledger, chunk.id)
+        assert held is not None
+        record_comparison(ledger, held, Comparison(rows=1, found=1, mismatches=(mismatch,)))
+        ((name, found),) = read_mismatches(ledger, job_id, limit=10)
+        (progress,) = read_progress(ledger, job_id)
+    assert (name, found.key, found.source) == ("t", mismatch.key, "a\\0")
+    assert (progress.copied, progress.verified, progress.mismatches, progress.rejects) == (1, 0, 1, 1)
+    assert progress.paths == ("careful_bare",)
+
+
+def test_a_second_job_into_the_same_tables_is_refused(store: LedgerStore) -> None:
+    """The message names the running job and how to end or wait for it."""
+    job_id, _ = record(store, chunks=1)
+    with store.transaction() as ledger:
+        refuse_running(ledger, [plan_of("another")])
+        with pytest.raises(OperatorError, match=rf"job {job_id} is copying .*\(t\): .*producer cancel {job_id}"):
+            refuse_running(ledger, [plan_of("another"), plan_of("t")])
+        cancel_job(ledger, job_id)
+        refuse_running(ledger, [plan_of("t")])
+
+
+def test_cancel_keeps_what_is_copied_and_what_runs(store: LedgerStore) -> None:
+    """Pending chunks are cancelled, a running one ends its chunk, and nothing new is claimed."""
+    job_id, table_id = record(store, chunks=3)
+    done, running, waiting = chunk_ids(store, table_id)
+    assert finish(store, claim(store, done))
+    chunk = claim(store, running)
+    with store.transaction() as ledger:
+        assert cancel_job(ledger, job_id)
+        assert not cancel_job(ledger, job_id)
+        assert claim_if_pending(ledger, waiting, "w:1") is None
+        table = read_table(ledger, table_id)
+        assert table is not None
+        assert table.state == "cancelled"
+    assert finish(store, chunk)
+    with store.transaction() as ledger:
+        assert [each.state for each in read_chunks(ledger, table_id)] == ["copied", "copied", "cancelled"]
+        assert requeue_chunks(ledger, job_id, cancelled=True) == 1
+        assert reopen_tables(ledger, job_id) == 1
+        assert step_of(ledger, table_id) is Step.COPY
+
+
+def test_the_jobs_end_is_asked_for_once_and_only_after_its_tables(store: LedgerStore) -> None:
+    """finish_job is sent when all tables have ended, not before and not twice."""
+    job_id, table_id = record(store, chunks=1)
+    with store.transaction() as ledger:
+        assert not take_finish_job(ledger, job_id)
+        ledger.connection.execute(sa.text(f"UPDATE {SCHEMA}.tables SET state = 'completed', ended_at = now()"))
+        assert take_finish_job(ledger, job_id)
+        assert not take_finish_job(ledger, job_id)
+        assert read_job(ledger, job_id).state == "copying"
+        assert read_table(ledger, table_id) is not None
+
+
+def test_an_unknown_job_is_named(store: LedgerStore) -> None:
+    """A job id that doesn't exist gets one sentence."""
+    with (
+        store.transaction() as ledger,
+        pytest.raises(OperatorError, match="there is no job 77 in this target's ledger"),
+    ):
+        read_job(ledger, 77)
