@@ -1,0 +1,152 @@
+"""What PostgreSQL and its drivers say, as pgconvoy's errors: one sentence, by what the caller should do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import adbc_driver_manager
+import psycopg2
+
+from shared.errors import ConvoyError, OperatorError, PermanentError, TransientError, UnreachableError
+from shared.redact import redact
+
+_MAX_DETAIL: Final = 300
+"""Characters of PostgreSQL's DETAIL that are shown: it may quote a whole row."""
+_PRIMARY: Final = "PG_DIAG_MESSAGE_PRIMARY"
+_DETAIL: Final = "PG_DIAG_MESSAGE_DETAIL"
+
+_TRANSIENT: Final = (
+    "08",  # connection exceptions
+    "57P0",  # the server shuts down, crashed, or starts up
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+    "55P03",  # lock not available in time
+    "53",  # out of connections, memory or disk, for now
+    "23503",  # the parent row may be on its way
+    "25P03",  # idle in a transaction for too long: the connection is gone
+)
+_REFUSED_LOGIN: Final = ("28", "3D000")
+_OPERATOR: Final = ("42501",)
+_DATA: Final = (
+    "22",  # data exceptions: a value that a type refuses
+    "23502",  # NOT NULL
+    "23505",  # unique
+    "23514",  # CHECK
+    "23P01",  # exclusion
+    "42804",  # a value of another type than its column
+    "54000",  # a row or index entry beyond PostgreSQL's limits
+)
+_STATUS: Final = re.compile(r"^[A-Z_]+: (?:\[libpq\] )?")
+"""What ADBC writes before a message: ``IO: [libpq]``."""
+_BELOW_MESSAGE: Final = re.compile(r"\n(?:Query was:|LINE \d)")
+_NEVER_CONNECTED: Final = (
+    "connection to server",
+    "could not translate host name",
+    "could not connect to server",
+    "failed to connect",
+    "timeout expired",
+)
+_NOT_YET: Final = ("starting up", "shutting down", "too many clients", "remaining connection slots", "recovery mode")
+_BAD_URL: Final = ("invalid dsn", "invalid uri", "invalid connection option", "invalid integer value")
+
+
+def translate_error(error: Exception, *, what: str) -> ConvoyError:
+    """Say in one of pgconvoy's errors what a driver raised; `what` names what was being done, and to which thing.
+
+    Takes errors of ADBC, of psycopg2 and of SQLAlchemy around them; what is one of pgconvoy's already stays itself.
+    Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    if isinstance(error, ConvoyError):
+        return error
+    driver_error = original(error)
+    kind = _kind(driver_error)
+    return kind(f"{what}: {said_by(driver_error)}")
+
+
+def original(error: BaseException) -> BaseException:
+    """Take the driver's error out of SQLAlchemy's."""
+    wrapped = getattr(error, "orig", None)
+    return wrapped if isinstance(wrapped, BaseException) else error
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Read the SQLSTATE; None where the server said none, as when the connection was lost."""
+    code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+    return str(code) if code else None
+
+
+def is_data_error(error: BaseException) -> bool:
+    """Whether PostgreSQL refused a value or a row, rather than the statement, the moment or the user."""
+    return (sqlstate_of(error) or "").startswith(_DATA)
+
+
+def said_by(error: BaseException) -> str:
+    """Render what PostgreSQL or its driver said, on one line, without passwords, with the SQLSTATE where known."""
+    message, detail = _parts(error)
+    code = sqlstate_of(error)
+    sentence = _one_line(message) or type(error).__name__
+    if detail:
+        sentence += f" ({_cut(_one_line(detail))})"
+    return redact(f"{sentence} [SQLSTATE {code}]" if code else sentence)
+
+
+def is_driver_error(error: BaseException) -> bool:
+    """Whether an error comes from ADBC or psycopg2, directly or inside SQLAlchemy's."""
+    return isinstance(original(error), adbc_driver_manager.Error | psycopg2.Error)
+
+
+def _kind(error: BaseException) -> type[ConvoyError]:
+    code = sqlstate_of(error)
+    if code is None:
+        return _kind_without_code(error)
+    if code.startswith(_TRANSIENT):
+        return TransientError
+    if code.startswith(_REFUSED_LOGIN):
+        return UnreachableError
+    return OperatorError if code.startswith(_OPERATOR) else PermanentError
+
+
+def _kind_without_code(error: BaseException) -> type[ConvoyError]:
+    """Judge by the text: libpq gives no SQLSTATE for failed logins and lost connections."""
+    text = str(error).lower()
+    if any(sign in text for sign in _BAD_URL):
+        return OperatorError
+    if any(sign in text for sign in _NEVER_CONNECTED):
+        return TransientError if any(sign in text for sign in _NOT_YET) else UnreachableError
+    lost = adbc_driver_manager.OperationalError, psycopg2.OperationalError, psycopg2.InterfaceError
+    return TransientError if isinstance(error, lost) else PermanentError
+
+
+def _parts(error: BaseException) -> tuple[str, str]:
+    diagnostics = getattr(error, "diag", None)
+    if diagnostics is not None and diagnostics.message_primary:
+        return diagnostics.message_primary, diagnostics.message_detail or ""
+    details = dict(_adbc_details(error))
+    return details.get(_PRIMARY) or _first_lines(str(error)), details.get(_DETAIL, "")
+
+
+def _adbc_details(error: BaseException) -> Iterator[tuple[str, str]]:
+    found: Any = getattr(error, "details", None) or ()
+    for name, value in found:
+        yield _decoded(name), _decoded(value)
+
+
+def _decoded(text: str | bytes) -> str:
+    return text.decode(errors="replace") if isinstance(text, bytes) else text
+
+
+def _first_lines(text: str) -> str:
+    """Keep what comes before the hints and the statement that drivers print below their message."""
+    kept = _BELOW_MESSAGE.split(_STATUS.sub("", text), maxsplit=1)[0]
+    lines = [line for line in kept.splitlines() if not line.startswith("\t")]
+    return "; ".join(line.strip() for line in lines if line.strip())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"

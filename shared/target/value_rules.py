@@ -1,0 +1,142 @@
+"""What fits which type: the rules that both copy paths share, and the words for what does not fit.
+
+PostgreSQL bends some values silently (it rounds to ``numeric(10,2)``, cuts trailing spaces to ``varchar(3)``,
+rolls 24:00 over to the next day, keeps one of two equal names in jsonb). Here such values do not fit.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared.records.plan import TargetType, TypeKind
+
+INTEGER_BITS: Final[Mapping[TypeKind, int]] = MappingProxyType(
+    {TypeKind.SMALLINT: 16, TypeKind.INTEGER: 32, TypeKind.BIGINT: 64}
+)
+TRUE_SPELLINGS: Final = ("true", "t", "yes", "y", "on", "1")
+FALSE_SPELLINGS: Final = ("false", "f", "no", "n", "off", "0")
+"""https://www.postgresql.org/docs/current/datatype-boolean.html, in any case, without its unique prefixes."""
+MICROSECOND_DIGITS: Final = 6
+"""Decimals of a second that PostgreSQL keeps."""
+MAX_OFFSET_HOURS: Final = 15
+"""PostgreSQL refuses offsets from 16:00 on (MAX_TZDISP_HOUR in datatype/timestamp.h)."""
+UUID_BYTES: Final = 16
+
+
+class Unfit(enum.StrEnum):
+    """Why a value does not fit, as rejects and the log say it."""
+
+    NOT_A_NUMBER = "is not stored as a number"
+    FRACTION = "has a fraction"
+    OUT_OF_RANGE = "is out of the type's range"
+    INEXACT = "has no exact form in the type"
+    TOO_MANY_DIGITS = "has more digits than the type keeps"
+    NOT_TEXT = "is a blob, not text"
+    NUL = "holds a NUL character, which PostgreSQL's text cannot"
+    NOT_UTF8 = "is not valid UTF-8"
+    TOO_LONG = "is longer than the type allows"
+    NOT_BOOLEAN = "is none of PostgreSQL's spellings of true and false"
+    NOT_TIMESTAMP = "is no moment of the form YYYY-MM-DD HH:MM:SS.ffffff"
+    NOT_TIMESTAMPTZ = "is no moment of the form YYYY-MM-DD HH:MM:SS.ffffff+HH:MM"
+    NOT_DATE = "is no day of the form YYYY-MM-DD"
+    NOT_TIME = "is no time of day of the form HH:MM:SS.ffffff"
+    NOT_UUID = "is no UUID"
+    NOT_JSON = "is not JSON text"
+    DUPLICATE_NAMES = "has an object with the same name twice, of which jsonb would keep one"
+    NO_TEXT_FORM = "is a blob, which has no text form for this type"
+    CAREFUL_ONLY = "needs the text form of its type"
+
+
+class UnfitError(Exception):
+    """Values of a column do not fit; who knows the column says which one."""
+
+    def __init__(self, reason: Unfit) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a type's modifiers allow; None where nothing is limited."""
+
+    length: int | None = None
+    """Characters of varchar(n) and char(n)."""
+    precision: int | None = None
+    """Digits of numeric(p,s)."""
+    scale: int = 0
+    """Digits after the point of numeric(p,s); below zero, PostgreSQL rounds before the point."""
+    second_digits: int = MICROSECOND_DIGITS
+    """Decimals of a second of timestamp(n) and time(n)."""
+
+
+_MODIFIER: Final = re.compile(r"\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
+_ONE_CHARACTER: Final = frozenset({"character", "char"})
+_TO_THE_SECOND: Final = frozenset({TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ, TypeKind.TIME})
+
+
+@functools.lru_cache(maxsize=1024)
+def limits_of(target: TargetType) -> Limits:
+    """Read the modifiers of a type as PostgreSQL spells them, e.g. ``numeric(10,2)``."""
+    found = _MODIFIER.search(target.sql)
+    if target.kind is TypeKind.TEXT and target.sql.strip().lower() in _ONE_CHARACTER:
+        return Limits(length=1)
+    if found is None:
+        return Limits()
+    first = int(found[1])
+    if target.kind is TypeKind.TEXT:
+        return Limits(length=first)
+    if target.kind is TypeKind.NUMERIC:
+        return Limits(precision=first, scale=int(found[2] or 0))
+    if target.kind in _TO_THE_SECOND:
+        return Limits(second_digits=first)
+    return Limits()
+
+
+def decimal_fits(value: Decimal, limits: Limits) -> bool:
+    """Whether numeric with these limits holds a finite value without rounding."""
+    if limits.precision is None or value == 0:
+        return True
+    sign, digits, exponent = value.normalize(_WIDE).as_tuple()
+    del sign
+    fraction_digits = -int(exponent)
+    return fraction_digits <= limits.scale and len(digits) - fraction_digits <= limits.precision - limits.scale
+
+
+def real_text(value: float) -> str:
+    """Render a real as pgconvoy does everywhere: Python's shortest text, infinities as PostgreSQL writes them."""
+    text = repr(value)
+    return _INFINITIES.get(text, text)
+
+
+def has_duplicate_names(document: str) -> bool:
+    """Whether an object inside a JSON text has two members of one name; False for what is not JSON at all."""
+    try:
+        _DUPLICATE_FINDER.decode(document)
+    except _DuplicateNameError:
+        return True
+    except (ValueError, RecursionError):
+        return False  # PostgreSQL says itself what is wrong with it: no JSON, or nested too deep
+    return False
+
+
+class _DuplicateNameError(Exception):
+    pass
+
+
+def _refuse_duplicates(members: list[tuple[str, Any]]) -> None:
+    if len(members) != len({name for name, _ in members}):
+        raise _DuplicateNameError
+
+
+_WIDE: Final = Context(prec=40)
+"""More digits than any integer (19) or shortest real (17) of a source has."""
+_INFINITIES: Final[Mapping[str, str]] = MappingProxyType({"inf": "Infinity", "-inf": "-Infinity"})
+_DUPLICATE_FINDER: Final = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
