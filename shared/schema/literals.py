@@ -134,8 +134,8 @@ _INTEGER_RANGES: Final[Mapping[TypeKind, tuple[int, int]]] = MappingProxyType(
         TypeKind.BIGINT: (INT64_MIN, INT64_MAX),
     }
 )
-_TRUE: Final = frozenset({1, "true", "t", "yes", "y", "on"})
-_FALSE: Final = frozenset({0, "false", "f", "no", "n", "off"})
+_TRUE: Final = frozenset({1, "1", "true", "t", "yes", "y", "on"})
+_FALSE: Final = frozenset({0, "0", "false", "f", "no", "n", "off"})
 _UUID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _CLOCK: Final = r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"

@@ -16,27 +16,34 @@ _MANY_SPELLINGS: Final = frozenset(
 )
 
 
-def compare_by(match_key: Sequence[str], columns: Sequence[TargetColumn], chunk_key: ChunkKey) -> CompareBy:
-    """Choose how verification pairs rows: by range where the chunk key is the target's integer key too."""
+def compare_by(match_key: Sequence[str], columns: Sequence[TargetColumn], chunk_column: str | None) -> CompareBy:
+    """Choose how verification pairs rows: by range where the chunk key is the target's integer key too.
+
+    `chunk_column` is the one source column that the table is cut on, as `chunk_column_of` finds it.
+    """
     if not match_key:
         return CompareBy.MULTISET
-    by_name = {column.name: column for column in columns}
-    key = by_name[match_key[0]]
+    if len(match_key) > 1 or chunk_column is None:
+        return CompareBy.KEYS
+    key = next(column for column in columns if column.name == match_key[0])
     by_range = (
-        len(match_key) == 1
+        fold(key.source) == fold(chunk_column)
         and key.type.kind in _INTEGERS
         and set(key.classes) <= {StorageClass.INTEGER}
-        and _is_chunk_key(key, chunk_key)
     )
     return CompareBy.RANGE if by_range else CompareBy.KEYS
 
 
-def _is_chunk_key(column: TargetColumn, chunk_key: ChunkKey) -> bool:
-    if len(chunk_key.columns) != 1 or chunk_key.nullable:
-        return False
-    # An identity column is SQLite's INTEGER PRIMARY KEY: the rowid, whichever name the chunk key knows it by.
-    is_rowid = chunk_key.kind is ChunkKeyKind.ROWID and column.identity
-    return is_rowid or fold(column.source) == fold(chunk_key.columns[0])
+def chunk_column_of(chunk_key: ChunkKey, rowid_column: str | None) -> str | None:
+    """The one column of the source whose values are the chunk key, never NULL; None where there is none.
+
+    The rowid goes by several names; where it is a column, `rowid_column` is the one that counts.
+    """
+    if chunk_key.nullable or len(chunk_key.columns) != 1:
+        return None
+    if chunk_key.kind is ChunkKeyKind.ROWID and rowid_column is not None:
+        return rowid_column
+    return chunk_key.columns[0]
 
 
 def lost_distinction(column: TargetColumn) -> str:

@@ -15,7 +15,7 @@ from shared.schema.foreign_keys import Neighbour, plan_foreign_keys
 from shared.schema.indexes import plan_indexes
 from shared.schema.key_types import reconcile
 from shared.schema.keys import PlannedKeys, plan_keys
-from shared.schema.matching import compare_by
+from shared.schema.matching import chunk_column_of, compare_by
 from shared.schema.names import GivenName, Names, fold
 
 MAX_COLUMNS: Final = 1600
@@ -86,7 +86,7 @@ def _bare_plan(
         primary_key=keys.primary,
         unique_keys=keys.unique,
         match_key=keys.match_key,
-        compare_by=compare_by(keys.match_key, columns.columns, table.chunk_key),
+        compare_by=compare_by(keys.match_key, columns.columns, chunk_column_of(table.chunk_key, table.rowid_column)),
         identity_floor=table.autoincrement_floor,
         rows=profile.rows if options.limit is None else min(profile.rows, options.limit),
         row_bytes=profile.row_bytes,

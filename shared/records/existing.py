@@ -1,0 +1,67 @@
+"""Tables that are in the target already, as introspection found them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from shared.records.plan import KeyPlan, TargetType
+
+
+class RelationKind(enum.StrEnum):
+    """What stands under a name in the target's schema, in words for people."""
+
+    TABLE = "table"
+    PARTITIONED_TABLE = "partitioned table"
+    VIEW = "view"
+    MATERIALIZED_VIEW = "materialized view"
+    FOREIGN_TABLE = "foreign table"
+    SEQUENCE = "sequence"
+    INDEX = "index"
+    COMPOSITE_TYPE = "composite type"
+    OTHER = "relation of another kind"
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether rows can be upserted into it."""
+        return self in {RelationKind.TABLE, RelationKind.PARTITIONED_TABLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingColumn:
+    """One column of a table that was there before."""
+
+    name: str
+    type: TargetType
+    """Of a domain: the type it is made from."""
+    not_null: bool = False
+    has_default: bool = False
+    """Whether a row may leave it out: a default, an identity, a serial."""
+    generated: bool = False
+    """GENERATED ALWAYS AS (…): nobody may write it."""
+    identity_always: bool = False
+    """GENERATED ALWAYS AS IDENTITY: written only with OVERRIDING SYSTEM VALUE, and never updated."""
+    has_sequence: bool = False
+    """Whether it is an identity or a serial column, whose sequence has to follow the rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingTable:
+    """What stands under a planned table's name in the target already."""
+
+    schema: str
+    name: str
+    kind: RelationKind
+    columns: tuple[ExistingColumn, ...] = ()
+    primary_key: KeyPlan | None = None
+    """None also where it is deferrable, so that ON CONFLICT cannot use it."""
+    unique_keys: tuple[KeyPlan, ...] = ()
+    """Those that ON CONFLICT can use: not partial, not deferrable, of plain columns."""
+    has_rows: bool = False
+    estimated_rows: int | None = None
+    """PostgreSQL's own estimate; None where it never looked."""
+
+    @property
+    def keys(self) -> tuple[KeyPlan, ...]:
+        """All keys that ON CONFLICT can use, the primary key first."""
+        return (*(() if self.primary_key is None else (self.primary_key,)), *self.unique_keys)

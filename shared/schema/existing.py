@@ -1,0 +1,176 @@
+"""Fit a plan onto a table that is in the target already: pure, from what introspection found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shared.errors import OperatorError
+from shared.records.existing import ExistingColumn, ExistingTable
+from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn
+from shared.records.source import ObjectKind
+from shared.schema.matching import chunk_column_of, compare_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedTable:
+    """A plan that suits the target as it is, and what a person should know about that."""
+
+    plan: TablePlan
+    grades: tuple[ObjectGrade, ...] = ()
+    """Empty where the job makes the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A planned column and the one of the target that takes its values."""
+
+    planned: TargetColumn
+    existing: ExistingColumn
+
+
+def fit(plan: TablePlan, existing: ExistingTable | None, options: JobOptions) -> FittedTable:
+    """Fit a plan onto what stands under its name in the target, or None.
+
+    A table that was there before keeps its columns, keys, indexes and foreign keys; rows are upserted by a key of it.
+
+    Raises:
+        OperatorError: where the rows could not go there: a sentence that says why and what to do.
+    """
+    if existing is None:
+        if options.data_only:
+            raise OperatorError(_not_there(plan))
+        return FittedTable(plan=plan)
+    if not existing.kind.takes_rows:
+        raise OperatorError(_no_table(existing))
+    if options.recreate and not options.data_only:
+        return FittedTable(plan=plan)
+    pairs = _pair(plan, existing)
+    _refuse_unfilled(plan, existing, pairs)
+    written = tuple(pair for pair in pairs if not pair.existing.generated)
+    match_key = _match_key(existing, written)
+    if not match_key and existing.has_rows and not options.schema_only:
+        raise OperatorError(_no_key(existing))
+    return FittedTable(plan=_fitted(plan, written, match_key), grades=_grades(plan, existing, pairs, match_key))
+
+
+def _not_there(plan: TablePlan) -> str:
+    return (
+        f"the table {plan.schema}.{plan.name} is not in the target and --data-only makes none: "
+        "make it first, or run without --data-only"
+    )
+
+
+def _no_table(existing: ExistingTable) -> str:
+    return (
+        f"{existing.schema}.{existing.name} is a {existing.kind} in the target, where a table has to go: "
+        "rename it, or choose another schema with PGCONVOY_TARGET_SCHEMA"
+    )
+
+
+def _no_key(existing: ExistingTable) -> str:
+    return (
+        f"the table {existing.schema}.{existing.name} of the target holds rows and has no primary or unique NOT NULL "
+        "key of columns that the source fills, so rows cannot be matched: add such a key, empty the table, "
+        "or let the job make it anew with --recreate"
+    )
+
+
+def _pair(plan: TablePlan, existing: ExistingTable) -> tuple[_Pair, ...]:
+    by_name = {column.name: column for column in existing.columns}
+    found = [(column, by_name.get(column.source) or by_name.get(column.name)) for column in plan.columns]
+    missing = [column.source for column, match in found if match is None]
+    if missing:
+        msg = (
+            f"the table {existing.schema}.{existing.name} of the target lacks columns of the source: "
+            f"{', '.join(missing)}; add them, or let the job make the table anew with --recreate"
+        )
+        raise OperatorError(msg)
+    return tuple(_Pair(planned=column, existing=match) for column, match in found if match is not None)
+
+
+def _refuse_unfilled(plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair]) -> None:
+    filled = {pair.existing.name for pair in pairs}
+    unfilled = [
+        column.name
+        for column in existing.columns
+        if column.not_null and not column.has_default and not column.generated and column.name not in filled
+    ]
+    if unfilled:
+        msg = (
+            f"the table {existing.schema}.{existing.name} of the target has NOT NULL columns without a default that "
+            f"the source's {plan.read.table} does not fill: {', '.join(unfilled)}; give them a default, "
+            "or let the job make the table anew with --recreate"
+        )
+        raise OperatorError(msg)
+
+
+def _match_key(existing: ExistingTable, written: Sequence[_Pair]) -> tuple[str, ...]:
+    """The first key that every row has: NULLs in a unique key never conflict, so they would come in twice."""
+    never_null = {pair.existing.name for pair in written if pair.existing.not_null}
+    return next((key.columns for key in existing.keys if set(key.columns) <= never_null), ())
+
+
+def _fitted(plan: TablePlan, written: Sequence[_Pair], match_key: tuple[str, ...]) -> TablePlan:
+    columns = tuple(_column(pair) for pair in written)
+    rowid_column = next((column.source for column in plan.columns if column.identity), None)
+    return replace(
+        plan,
+        read=replace(plan.read, columns=tuple(column.source for column in columns)),
+        columns=columns,
+        creates=False,
+        load=LoadPath.UPSERT if match_key else LoadPath.BARE,
+        primary_key=None,
+        unique_keys=(),
+        indexes=(),
+        foreign_keys=(),
+        match_key=match_key,
+        compare_by=compare_by(match_key, columns, chunk_column_of(plan.read.chunk_key, rowid_column)),
+    )
+
+
+def _column(pair: _Pair) -> TargetColumn:
+    same = pair.existing.type == pair.planned.type
+    return replace(
+        pair.planned,
+        name=pair.existing.name,
+        type=pair.existing.type,
+        not_null=pair.existing.not_null,
+        default=None,
+        identity=pair.existing.has_sequence,
+        reason="the column was there before",
+        expected_rejects=pair.planned.expected_rejects if same else 0,
+    )
+
+
+def _grades(
+    plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair], match_key: Sequence[str]
+) -> tuple[ObjectGrade, ...]:
+    how = f"rows are matched by ({', '.join(match_key)})" if match_key else "it is empty and has no key to match by"
+    reason = f"the {existing.kind} was there before and keeps its columns, keys and indexes; {how}"
+    table = ObjectGrade(
+        kind=ObjectKind.TABLE, name=plan.read.table, table=None, grade=Grade.APPROXIMATED, reason=reason
+    )
+    columns = (
+        ObjectGrade(
+            kind=ObjectKind.COLUMN,
+            name=pair.planned.source,
+            table=plan.read.table,
+            grade=Grade.APPROXIMATED,
+            reason=reason,
+        )
+        for pair in pairs
+        if (reason := _column_doubt(pair))
+    )
+    return (table, *columns)
+
+
+def _column_doubt(pair: _Pair) -> str:
+    if pair.existing.generated:
+        return "the target computes this column itself, so it is neither copied nor compared"
+    if pair.existing.type != pair.planned.type:
+        return (
+            f"the target has it as {pair.existing.type.sql}, where {pair.planned.type.sql} would hold every value: "
+            "values that do not fit become rejects"
+        )
+    return ""

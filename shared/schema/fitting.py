@@ -1,0 +1,122 @@
+"""Fit a whole schema plan onto the target as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from shared.records.existing import ExistingTable
+from shared.records.plan import ForeignKeyPlan, Grade, JobOptions, KeyPlan, ObjectGrade, SchemaPlan, TablePlan
+from shared.records.source import ObjectKind
+from shared.schema.existing import FittedTable, fit
+from shared.schema.key_types import joinable
+from shared.schema.names import Names
+
+_REPLACED: Final = frozenset({ObjectKind.TABLE, ObjectKind.COLUMN})
+"""What `fit` grades anew for a table that was there before."""
+_LEFT: Final = "left as it is in the table that was there before"
+
+
+def fit_schema(
+    plan: SchemaPlan, existing: Sequence[ExistingTable], options: JobOptions, *, taken: Collection[str] = ()
+) -> SchemaPlan:
+    """Fit every table of a plan, and the grades with them.
+
+    `taken` are the names in the target's schema that are neither planned tables nor indexes of tables that
+    will be made anew; keys and indexes get other names than those.
+
+    Raises:
+        OperatorError: for the first table whose rows could not go into what is there.
+    """
+    by_name = {each.name: each for each in existing}
+    fitted = {table.name: fit(table, by_name.get(table.name), options) for table in plan.tables}
+    names = Names(preserve=True, taken={*taken, *fitted})
+    tables, refused = [], []
+    for each in fitted.values():
+        kept, refusals = _keys_that_hold(plan, each.plan, fitted, by_name)
+        refused.extend(refusals)
+        tables.append(_renamed(replace(each.plan, foreign_keys=kept), names))
+    return SchemaPlan(tables=tuple(tables), grades=_regraded(plan, fitted, refused))
+
+
+def _renamed(table: TablePlan, names: Names) -> TablePlan:
+    if not table.creates:
+        return table
+    primary = table.primary_key
+    return replace(
+        table,
+        primary_key=replace(primary, name=names.give(primary.name).name) if primary else None,
+        unique_keys=tuple(replace(key, name=names.give(key.name).name) for key in table.unique_keys),
+        indexes=tuple(replace(index, name=names.give(index.name).name) for index in table.indexes),
+    )
+
+
+def _keys_that_hold(
+    plan: SchemaPlan, table: TablePlan, fitted: Mapping[str, FittedTable], existing: Mapping[str, ExistingTable]
+) -> tuple[tuple[ForeignKeyPlan, ...], list[ObjectGrade]]:
+    """The foreign keys of a new table, those to a parent that was there before in that parent's own names."""
+    kept: list[ForeignKeyPlan] = []
+    refused: list[ObjectGrade] = []
+    planned = {each.name: each for each in plan.tables}
+    for key in table.foreign_keys:
+        parent = fitted[key.parent].plan
+        if parent.creates:
+            kept.append(key)
+            continue
+        sources = _sources(planned[key.parent], key.parent_columns)
+        suited = _suited(key, table, parent, sources, existing[key.parent].keys)
+        if suited is not None:
+            kept.append(suited)
+            continue
+        label = f"({', '.join(_sources(table, key.columns))}) -> {parent.read.table} ({', '.join(sources)})"
+        reason = f"{parent.schema}.{parent.name} was there before and has no such key, or columns that do not compare"
+        refused.append(
+            ObjectGrade(
+                kind=ObjectKind.FOREIGN_KEY, name=label, table=table.read.table, grade=Grade.REFUSED, reason=reason
+            )
+        )
+    return tuple(kept), refused
+
+
+def _sources(table: TablePlan, names: Sequence[str]) -> tuple[str, ...]:
+    by_name = {column.name: column.source for column in table.columns}
+    return tuple(by_name[name] for name in names)
+
+
+def _suited(
+    key: ForeignKeyPlan, child: TablePlan, parent: TablePlan, sources: Sequence[str], keys: Sequence[KeyPlan]
+) -> ForeignKeyPlan | None:
+    by_source = {column.source: column for column in parent.columns}
+    columns = [by_source[source] for source in sources if source in by_source]
+    names = tuple(column.name for column in columns)
+    own = {column.name: column.type for column in child.columns}
+    compare = all(joinable(own[name], far.type) for name, far in zip(key.columns, columns, strict=False))
+    covered = len(columns) == len(sources) and set(names) in [set(each.columns) for each in keys]
+    return replace(key, parent_columns=names) if compare and covered else None
+
+
+def _regraded(
+    plan: SchemaPlan, fitted: Mapping[str, FittedTable], refused: Sequence[ObjectGrade]
+) -> tuple[ObjectGrade, ...]:
+    anew = {each.plan.read.table: each.grades for each in fitted.values() if not each.plan.creates}
+    grades: list[ObjectGrade] = []
+    for grade in plan.grades:
+        owner = grade.name if grade.kind is ObjectKind.TABLE else grade.table
+        if owner not in anew:
+            grades.append(_refused_or(grade, refused))
+        elif grade.kind is ObjectKind.TABLE:
+            grades.extend(anew[owner])
+        elif grade.kind not in _REPLACED:
+            lost = grade.grade is Grade.REFUSED
+            grades.append(grade if lost else replace(grade, grade=Grade.APPROXIMATED, reason=_LEFT))
+    return tuple(grades)
+
+
+def _refused_or(grade: ObjectGrade, refused: Sequence[ObjectGrade]) -> ObjectGrade:
+    """The grade of a foreign key that its parent turned out not to suit, instead of the one it had."""
+    for other in refused:
+        same_name = other.name == grade.name or other.name.startswith(f"{grade.name} (")
+        if (other.kind, other.table) == (grade.kind, grade.table) and same_name:
+            return replace(other, name=grade.name)
+    return grade
