@@ -69,10 +69,11 @@ def _agree(child: Draft, key: SourceForeignKey, parent: Draft) -> tuple[Draft, .
         near, far = child.position(child_name), parent.position(parent_name)
         if near is None or far is None or joinable(child.types[near].type, parent.types[far].type):
             continue
-        if _takes(child, near, parent.types[far].type):
-            return (_retyped(child, near, parent, far),)
-        if _takes(parent, far, child.types[near].type):
-            return (_retyped(parent, far, child, near),)
+        sides = [(child, near, parent, far), (parent, far, child, near)]
+        # A side without values has its type by declaration alone: let it follow the one that has some.
+        for draft, own, other, others in sorted(sides, key=lambda side: side[0].profile_of(side[1]).values > 0):
+            if _takes(draft, own, other.types[others].type):
+                return (_retyped(draft, own, other, others),)
     return ()
 
 
