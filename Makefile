@@ -1,0 +1,47 @@
+# pgconvoy: make with no target prints what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c '$(SUPPORTED)' 2>/dev/null && echo "$$p" && break; done)
+INSTALLED := $(VENV)/.installed
+LOCKING := build/locking
+
+.PHONY: help setup demo test lint bench lock
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv and install everything at the versions of constraints.txt
+
+# Made again only where what is to be installed changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to look at it
+	$(BIN)/producer demo
+
+test: setup ## run the whole suite on servers that it starts itself
+	$(BIN)/pytest
+
+lint: setup ## ruff, its formatter, mypy and the import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure against other tools on this machine
+	$(BIN)/python -m benchmarks
+
+# One file for every supported Python and platform: uv resolves for all of them at once.
+lock: ## resolve the newest versions into constraints.txt
+	@test -x $(LOCKING)/bin/uv || { $(PYTHON) -m venv $(LOCKING) && $(LOCKING)/bin/pip install --quiet uv; }
+	$(LOCKING)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
+		--no-emit-index-url --no-emit-find-links --no-annotate \
+		--custom-compile-command "make lock" --output-file constraints.txt
