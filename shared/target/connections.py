@@ -163,7 +163,7 @@ def _refuse_unencoded_password(url: str) -> None:
     """Refuse a password that libpq would cut at the wrong place and then quote in part, as the host's name."""
     found = _USERINFO.search(url.partition("?")[0])
     if found and not _LEGAL_PASSWORD.fullmatch(found["password"]):
-        msg = f"the password in the target's URL {redact(url)} holds characters that must be percent-encoded: @ / ? # %"
+        msg = f"the password of {found['user']!r} in the target's URL must have its @ / ? # and % percent-encoded"
         raise OperatorError(msg)
 
 

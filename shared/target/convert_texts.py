@@ -72,27 +72,31 @@ def to_bytea(array: pa.Array) -> pa.Array:
 def to_booleans(array: pa.Array) -> pa.Array:
     """Convert 0 and 1, and PostgreSQL's spellings of true and false."""
     if pa.types.is_integer(array.type):
-        if not pc.all(pc.is_in(array, pa.array([0, 1, None], pa.int64()))).as_py():
-            raise UnfitError(Unfit.NOT_BOOLEAN)
+        _require_all_in(array, pa.array([0, 1, None], pa.int64()))
         return pc.cast(array, pa.bool_())
     if not pa.types.is_string(array.type):
         raise UnfitError(Unfit.NOT_BOOLEAN)
     lowered = pc.ascii_lower(array)
-    if not pc.all(pc.is_in(lowered, pa.array([*TRUE_SPELLINGS, *FALSE_SPELLINGS, None]))).as_py():
-        raise UnfitError(Unfit.NOT_BOOLEAN)
+    _require_all_in(lowered, pa.array([*TRUE_SPELLINGS, *FALSE_SPELLINGS, None]))
     truths = pc.is_in(lowered, pa.array(TRUE_SPELLINGS))
     return pc.if_else(lowered.is_valid(), truths, None)
 
 
+def _require_all_in(array: pa.Array, spellings: pa.Array) -> None:
+    if not pc.all(pc.is_in(array, spellings), min_count=0).as_py():
+        raise UnfitError(Unfit.NOT_BOOLEAN)
+
+
 def to_uuids(array: pa.Array, wire_type: pa.DataType) -> pa.Array:
     """Convert texts of 32 hexadecimal digits, with or without hyphens, and blobs of 16 bytes."""
-    texts = texts_of(array)
-    if pa.types.is_binary(array.type):
-        if (texts.lengths != UUID_BYTES).any():
-            raise UnfitError(Unfit.NOT_UUID)
-        return pc.cast(array, wire_type)
-    if not pa.types.is_string(array.type) or not np.isin(texts.lengths, (_HEX_WIDTH, _HYPHENED_WIDTH)).all():
+    if not (pa.types.is_string(array.type) or pa.types.is_binary(array.type)):
         raise UnfitError(Unfit.NOT_UUID)
+    texts = texts_of(array)
+    blobs = pa.types.is_binary(array.type)
+    if not np.isin(texts.lengths, (UUID_BYTES,) if blobs else (_HEX_WIDTH, _HYPHENED_WIDTH)).all():
+        raise UnfitError(Unfit.NOT_UUID)
+    if blobs:
+        return pc.cast(array, wire_type)
     raw = np.empty((len(texts.lengths), UUID_BYTES), np.uint8)
     for width, rows in texts.groups(texts.lengths):
         raw[rows] = _unhexlified(texts.cut(rows, width))

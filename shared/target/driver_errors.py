@@ -40,6 +40,8 @@ _DATA: Final = (
 )
 _STATUS: Final = re.compile(r"^[A-Z_]+: (?:\[libpq\] )?")
 """What ADBC writes before a message: ``IO: [libpq]``."""
+_SERVER_MESSAGE: Final = re.compile(r"(?:ERROR|FATAL|PANIC): +(.+)")
+"""What the server said, where a driver gives it only inside a text of its own."""
 _BELOW_MESSAGE: Final = re.compile(r"\n(?:Query was:|LINE \d)")
 _NEVER_CONNECTED: Final = (
     "connection to server",
@@ -138,7 +140,10 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _first_lines(text: str) -> str:
-    """Keep what comes before the hints and the statement that drivers print below their message."""
+    """Keep the server's message, or else the driver's without its hints and the statement below."""
+    spoken = _SERVER_MESSAGE.search(text)
+    if spoken:
+        return spoken[1]
     kept = _BELOW_MESSAGE.split(_STATUS.sub("", text), maxsplit=1)[0]
     lines = [line for line in kept.splitlines() if not line.startswith("\t")]
     return "; ".join(line.strip() for line in lines if line.strip())

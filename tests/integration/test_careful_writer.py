@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from targetkit import SESSION, column, plan_of, source_rows
+
+from shared.errors import OperatorError, TransientError
+from shared.records.keys import RawText, SourceRow
+from shared.records.work import CopyPath
+from shared.target.careful_writer import write_carefully
+from shared.target.connections import connect_rows
+
+
+@pytest.fixture
+def rows(target_url: str) -> Iterator[Any]:
+    """A psycopg2 connection to a fresh database."""
+    connection = connect_rows(target_url, SESSION)
+    yield connection
+    connection.close()
+
+
+def _run(connection: Any, statement: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def test_rows_that_do_not_fit_are_kept_whole_and_the_others_written(rows: Any) -> None:
+    """Mixed storage classes: what the column holds is written, the rest comes back with key, values and reason."""
+    _run(rows, "CREATE TABLE public.t (id bigint, v bigint)")
+    values = [1, "N/A", 2.0, None, 2.5, b"\x03", RawText(b"\xff"), 7]
+    ids = list(range(1, 9))
+    result = write_carefully(rows, [source_rows(ids, values)], plan_of(column("bigint", "id"), column("bigint")))
+    assert (result.path, result.rows) == (CopyPath.CAREFUL_BARE, 4)
+    assert _run(rows, "SELECT * FROM public.t ORDER BY id") == [(1, 1), (3, 2), (4, None), (8, 7)]
+    assert [(r.key, r.values, r.column) for r in result.rejects] == [
+        ((number,), (number, values[number - 1]), "V") for number in (2, 5, 6, 7)
+    ]
+    assert result.rejects[1].reason == "the value has a fraction (type bigint)"
+
+
+def test_the_rows_that_postgresql_refuses_are_found_in_a_large_batch(rows: Any) -> None:
+    """Among 5,000 rows, the few that PostgreSQL refuses are found, each with its column and one sentence."""
+    _run(rows, "CREATE TABLE public.t (id bigint, a json, b inet CHECK (b <> '10.0.0.13'), c text NOT NULL)")
+    count = 5000
+    documents = ["{}" if n % 1000 else "{bad" for n in range(count)]
+    hosts = [f"10.0.{n // 256}.{n % 256}" if n != 77 else "nowhere" for n in range(count)]
+    texts = [None if n == 4999 else "x" for n in range(count)]
+    plan = plan_of(column("bigint", "id"), column("json", "a"), column("inet", "b"), column("text", "c"))
+    result = write_carefully(rows, [source_rows(list(range(count)), documents, hosts, texts)], plan)
+    assert result.rows == count - 8 == _run(rows, "SELECT count(*) FROM public.t")[0][0]
+    found = {reject.values[0]: (reject.column, reject.reason) for reject in result.rejects}
+    assert sorted(found) == [0, 13, 77, 1000, 2000, 3000, 4000, 4999]
+    assert found[0][0] == "A"
+    assert found[77][0] == "B"
+    assert found[77][1] == 'invalid input syntax for type inet: "nowhere" [SQLSTATE 22P02]'
+    assert found[13][0] is None
+    assert "check constraint" in found[13][1]
+    assert found[4999][0] == "C"
+    assert not any("\n" in reason for _, reason in found.values())
+
+
+def test_the_column_is_named_among_others_with_quotes_and_wide_characters(rows: Any) -> None:
+    """The literal that PostgreSQL points at is counted out over quotes, NULLs and characters of several bytes."""
+    _run(rows, 'CREATE TABLE public."täble" ("ü %s" text, b text, c json, d json)')
+    names = ["ü %s", "b", "c", "d"]
+    plan = plan_of(
+        *(column(sql, name) for sql, name in zip(["text", "text", "json", "json"], names, strict=True)), name="täble"
+    )
+    for place in (2, 3):
+        values = ["it's 𝄞 \\ %s", None, "{}", "{}"]
+        values[place] = "{'nein"
+        result = write_carefully(rows, [[SourceRow((1,), tuple(values))]], plan)
+        assert [reject.column for reject in result.rejects] == [names[place].upper()]
+
+
+def test_what_is_not_about_values_is_no_reject(rows: Any, target_url: str) -> None:
+    """A missing parent row, a missing privilege and a lost connection stop the chunk instead."""
+    _run(rows, "CREATE TABLE public.p (id bigint PRIMARY KEY)")
+    _run(rows, "CREATE TABLE public.t (v bigint REFERENCES public.p)")
+    _run(rows, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    rows.commit()
+    plan, batches = plan_of(column("bigint")), [source_rows([1])]
+    with pytest.raises(TransientError, match="foreign key"):
+        write_carefully(rows, batches, plan)
+    rows.rollback()
+    reader = connect_rows(target_url.replace("postgres:", "reader:"), SESSION)
+    with pytest.raises(OperatorError, match="permission denied"):
+        write_carefully(reader, batches, plan)
+    reader.rollback()
+    (pid,) = _run(reader, "SELECT pg_backend_pid()")[0]
+    _run(rows, f"SELECT pg_terminate_backend({pid}, 5000)")
+    with pytest.raises(TransientError):
+        write_carefully(reader, batches, plan)
+    reader.close()
+
+
+def test_rejects_leave_the_transaction_usable(rows: Any) -> None:
+    """After refused rows the caller's transaction goes on, with what it did before, and may roll all of it back."""
+    _run(rows, "CREATE TABLE public.t (v json)")
+    rows.commit()
+    _run(rows, "INSERT INTO public.t VALUES ('1')")
+    result = write_carefully(rows, [source_rows(["{", "2"])], plan_of(column("json")))
+    assert len(result.rejects) == 1
+    assert _run(rows, "SELECT v::text FROM public.t") == [("1",), ("2",)]
+    rows.rollback()
+    assert _run(rows, "SELECT v::text FROM public.t") == []
+
+
+def test_no_batches_is_no_rows(rows: Any) -> None:
+    """An empty key range needs no table even."""
+    result = write_carefully(rows, [], plan_of(column("bigint")))
+    assert (result.rows, result.rejects) == (0, ())
+
+
+def test_memory_holds_a_batch_not_the_table(rows: Any) -> None:
+    """Batches are taken one by one: 40 MB of rows go through in a fraction of that."""
+    _run(rows, "CREATE TABLE public.t (id bigint, v text)")
+
+    def batches() -> Iterator[list[SourceRow]]:
+        for first in range(0, 4000, 100):
+            yield [SourceRow((n,), (n, f"{n}" + "x" * 10_000)) for n in range(first, first + 100)]
+
+    tracemalloc.start()
+    try:
+        result = write_carefully(rows, batches(), plan_of(column("bigint", "id"), column("text")))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.rows == 4000
+    assert peak < 15_000_000
+
+
+def test_wide_rows_are_sent_a_few_at_a_time(rows: Any) -> None:
+    """Rows of megabytes go in statements of bounded size, and a bad one among them is still found."""
+    _run(rows, "CREATE TABLE public.t (v json)")
+    wide = '"' + "x" * 3_000_000 + '"'
+    result = write_carefully(rows, [source_rows([wide, wide, wide, wide[:-1], wide])], plan_of(column("json")))
+    assert (result.rows, len(result.rejects)) == (4, 1)
+    assert len(result.rejects[0].reason) < 600
