@@ -19,6 +19,7 @@ class RelationKind(enum.StrEnum):
     SEQUENCE = "sequence"
     INDEX = "index"
     COMPOSITE_TYPE = "composite type"
+    TYPE = "type"
     OTHER = "relation of another kind"
 
     @property

@@ -25,9 +25,10 @@ _KINDS: Final[Mapping[str, RelationKind]] = MappingProxyType(
         "i": RelationKind.INDEX,
         "I": RelationKind.INDEX,
         "c": RelationKind.COMPOSITE_TYPE,
+        "type": RelationKind.TYPE,
     }
 )
-"""By pg_class.relkind."""
+"""By pg_class.relkind, and what `_RELATIONS` calls other types."""
 _TYPES: Final[Mapping[str, TypeKind]] = MappingProxyType(
     {
         "int2": TypeKind.SMALLINT,
@@ -58,8 +59,14 @@ _RELATIONS: Final = text("""
     FROM pg_catalog.pg_class c
     WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
       AND c.relname = ANY (CAST(:names AS text[]))
-    ORDER BY c.relname
+    UNION ALL
+    SELECT t.oid, t.typname, 'type', -1
+    FROM pg_catalog.pg_type t
+    WHERE t.typnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
+      AND t.typname = ANY (CAST(:names AS text[])) AND t.typrelid = 0 AND t.typcategory <> 'A'
+    ORDER BY relname
 """)
+"""A table makes a type of its name, so an enum or domain is in its way too (an array type gives way)."""
 _COLUMNS: Final = text("""
     SELECT a.attname, base.typname, base.builtin, pg_catalog.format_type(base.oid, base.typmod) AS sql,
            a.attnotnull OR base.not_null AS not_null,
