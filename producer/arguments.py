@@ -1,0 +1,115 @@
+"""The options that commands share: name, help and how their text is read."""
+
+from __future__ import annotations
+
+import csv
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.errors import OperatorError
+from shared.records.plan import OnConflict
+
+JOB_HELP = "The job's number; left out: the latest."
+
+Job = Annotated[int | None, typer.Argument(min=1, show_default=False, help=JOB_HELP)]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source", metavar="URL", show_default=False, help="The database to copy: sqlite:///path or the path alone."
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="URL", show_default=False, help="PostgreSQL; left out: an embedded server that stays."
+    ),
+]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--broker", metavar="URL", show_default=False, help="Redis or RabbitMQ; left out: a fleet of the job's own."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, show_default=False, help="Worker processes of the local fleet.")
+]
+Schema = Annotated[
+    str | None,
+    typer.Option("--schema", metavar="NAME", show_default=False, help="The target's schema that tables go into."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; what is told goes to stderr.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Return as soon as the job goes on by itself.")]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tables",
+        metavar="all|A,B",
+        show_default=False,
+        help='Which tables: all (the default), or names with commas between them; "a,b" in double quotes is one name.',
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="A,B", show_default=False, help="Tables to leave out."),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, show_default=False, help="Copy at most so many rows of each table.")
+]
+ChunkMb = Annotated[
+    float | None, typer.Option("--chunk-mb", show_default=False, help="Source bytes a chunk, in MiB (32).")
+]
+SchemaOnly = Annotated[bool, typer.Option("--schema-only", help="Make the tables and their keys, copy no rows.")]
+DataOnly = Annotated[bool, typer.Option("--data-only", help="Copy rows into tables that are there; make none.")]
+Recreate = Annotated[bool, typer.Option("--recreate", help="Drop tables of the same names first.")]
+OnConflictOption = Annotated[
+    OnConflict, typer.Option("--on-conflict", help="What becomes of a row whose key the target already holds.")
+]
+NoSnapshot = Annotated[
+    bool, typer.Option("--no-snapshot", help="Read the file itself; nobody may write to it until the job has ended.")
+]
+NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not compare the values of both sides afterwards.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, as `producer plan`; write nothing.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every column and object, with reasons.")]
+Sql = Annotated[bool, typer.Option("--sql", help="Print the schema as SQL, and nothing else.")]
+SnapshotDir = Annotated[
+    Path | None,
+    typer.Option("--snapshot-dir", show_default=False, help="Where the snapshot goes; every worker must see it."),
+]
+
+
+class Identifiers(enum.StrEnum):
+    """What becomes of names."""
+
+    LOWER = "lower"
+    PRESERVE = "preserve"
+
+
+IdentifiersOption = Annotated[
+    Identifiers, typer.Option("--identifiers", help="Fold names to lower case, or keep them as they are.")
+]
+
+
+def names_of(given: list[str] | None) -> tuple[str, ...]:
+    """Read names with commas between them; a name in double quotes may hold commas itself."""
+    rows = csv.reader(given or [], skipinitialspace=True)
+    return tuple(name.strip() for row in rows for name in row if name.strip())
+
+
+def tables_of(given: list[str] | None) -> tuple[str, ...]:
+    """Read ``--tables``: ``all`` means every table, which the job's options spell as none."""
+    names = names_of(given)
+    return () if names in {(), ("all",)} else names
+
+
+def refuse_together(first: str, second: str, *, both: bool) -> None:
+    """Refuse two options that exclude each other.
+
+    Raises:
+        OperatorError: names them.
+    """
+    if both:
+        msg = f"{first} and {second} exclude each other: leave one of them out"
+        raise OperatorError(msg)

@@ -1,0 +1,220 @@
+"""`producer`: parses, calls, prints, maps errors to exit codes. What commands do stands in `producer.commands`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from producer import arguments as given
+from producer import commands, print_plan, print_status, printing, start_commands
+from producer.checking import check as check_everything
+from producer.checking import exit_code_of_check
+from producer.failing import DEBUG_VARIABLE, explain
+from producer.interrupting import interrupt_once
+from producer.records import JobProgress, exit_code_of
+from producer.session import finish, listening, settings_of
+from shared.errors import ExitCode
+
+_LIMIT = 100
+"""Rejects that are listed unless asked otherwise: a few screens."""
+
+app = typer.Typer(
+    name="producer",
+    help="Move every table of a SQLite database into PostgreSQL: in parallel, exactly once, verified value by value.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(start_commands.start)
+app.command()(start_commands.plan)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    interrupt_once()
+    # What went wrong is told once, by us; libraries' warnings along the way would tell it twice.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        typer.main.get_command(app).main(args=args, prog_name="producer")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.DONE
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one sentence
+        return explain(error)
+    return ExitCode.DONE
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also: PGCONVOY_DEBUG=1).")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+    if show_version:
+        sys.stdout.write(f"pgconvoy {version('pgconvoy')}\n")
+        raise typer.Exit
+
+
+@app.command()
+def status(
+    job: given.Job = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again until the job ends.")] = False,
+    target: given.Target = None,
+    as_json: given.Json = False,
+) -> None:
+    """Show where a job is: chunks, rows, speed and time left of each table."""
+    settings = settings_of(target=target)
+    if not watch:
+        _show_status(commands.status(settings, job), as_json=as_json)
+        return
+    if as_json or not printing.out().is_terminal:
+        with listening(as_json=as_json) as listener:
+            progress = commands.watch(settings, job, listener.show)
+    else:
+        with Live(console=printing.out(), transient=True, auto_refresh=False) as live:
+            progress = commands.watch(
+                settings, job, lambda seen: live.update(print_status.status_view(seen), refresh=True)
+            )
+    _show_status(progress, as_json=as_json)
+    raise typer.Exit(exit_code_of(progress.state))
+
+
+def _show_status(progress: JobProgress, *, as_json: bool) -> None:
+    if as_json:
+        printing.print_json(progress)
+    else:
+        printing.out().print(print_status.status_view(progress))
+
+
+@app.command()
+def jobs(*, target: given.Target = None, as_json: given.Json = False) -> None:
+    """List all jobs, latest first."""
+    found = commands.jobs(settings_of(target=target))
+    if as_json:
+        printing.print_json(found)
+    else:
+        print_status.print_jobs(printing.out(), found)
+
+
+@app.command()
+def requeue(
+    job: given.Job = None,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="All failed chunks (the default).")] = False,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="T", show_default=False, help="Failed chunks of this table only.")
+    ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option("--chunk", metavar="N", min=1, show_default=False, help="This chunk of the table only."),
+    ] = None,
+    target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
+    as_json: given.Json = False,
+) -> None:
+    """Put failed chunks back into the queue; with a local fleet, wait for the job then."""
+    given.refuse_together("--failed", "--table", both=failed and table is not None)
+    settings = settings_of(target=target, broker=broker, workers=workers)
+    with listening(as_json=as_json) as listener:
+        end = commands.requeue(settings, job, listener, table=table, chunk=chunk)
+    finish(end, as_json=as_json)
+
+
+@app.command()
+def resume(
+    job: given.Job = None,
+    *,
+    detach: given.Detach = False,
+    target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
+    as_json: given.Json = False,
+) -> None:
+    """Go on with a job: rebuild whatever the queue lost, and wait for its end."""
+    settings = settings_of(target=target, broker=broker, workers=workers)
+    with listening(as_json=as_json) as listener:
+        end = commands.resume(settings, job, listener, detach=detach)
+    finish(end, as_json=as_json)
+
+
+@app.command()
+def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
+    """End a job: chunks that run end, chunks that wait are not begun."""
+    progress = commands.cancel(settings_of(target=target), job)
+    _show_status(progress, as_json=as_json)
+
+
+@app.command()
+def verify(
+    job: given.Job = None,
+    *,
+    target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
+    as_json: given.Json = False,
+) -> None:
+    """Compare every value of both sides again; exits with 1 and names what differs."""
+    settings = settings_of(target=target, broker=broker, workers=workers)
+    with listening(as_json=as_json) as listener:
+        end = commands.verify(settings, job, listener)
+    finish(end, as_json=as_json)
+
+
+@app.command()
+def rejects(
+    job: given.Job = None,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rows.")] = _LIMIT,
+    target: given.Target = None,
+    as_json: given.Json = False,
+) -> None:
+    """List the rows that the target cannot hold, with the reason for each."""
+    found = commands.rejects(settings_of(target=target), job, limit=limit)
+    if as_json:
+        printing.print_json(found)
+    else:
+        print_status.print_rejects(printing.out(), found, limit=limit)
+
+
+@app.command()
+def check(
+    *,
+    source: given.Source = None,
+    target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
+    schema: given.Schema = None,
+    as_json: given.Json = False,
+) -> None:
+    """Look at source, target, broker and every worker; exits with 3 or 2 where something is missing or wrong."""
+    settings = settings_of(source=source, target=target, broker=broker, workers=workers, schema=schema)
+    findings = check_everything(settings)
+    if as_json:
+        printing.print_json(findings)
+    else:
+        print_plan.print_findings(printing.out(), findings)
+    raise typer.Exit(exit_code_of_check(findings))
+
+
+@app.command()
+def report(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
+    """Print the proof of a copy: what was there, what arrived, what was compared, what is not exact."""
+    found = commands.report(settings_of(target=target), job)
+    if as_json:
+        printing.print_json(found)
+    else:
+        print_plan.print_report(printing.out(), found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

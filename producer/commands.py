@@ -1,0 +1,216 @@
+"""What each command on a recorded job does; `start` and `plan` have stories of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import sleep
+from typing import Final
+
+from producer.enqueue import refuse_changed
+from producer.preflight import refuse_lonely_broker
+from producer.reading import end_of, job_id_of, job_lines, progress_of, reject_lines
+from producer.records import Detached, JobEnd, JobProgress, Listener
+from producer.report import report_of
+from producer.services import Target, open_ledger
+from producer.starting import go_on
+from producer.views import JobLine, RejectLine, Report
+from shared.errors import OperatorError
+from shared.ledger.jobs import (
+    cancel_job,
+    move_job,
+    read_job,
+    reopen_tables,
+    requeue_chunks,
+    reset_comparisons,
+)
+from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.states import JOB_ENDS, JobState, TableState
+from shared.records.work import Job
+from shared.settings import Settings
+from shared.source.kinds import open_source
+
+_WATCH_S: Final = 1.0
+"""A person who watches sees a change within a second; a look costs one short query."""
+
+
+def status(settings: Settings, job_id: int | None) -> JobProgress:
+    """Where a job is.
+
+    Raises:
+        OperatorError: where there is no such job.
+    """
+    with open_ledger(settings) as target:
+        return progress_of(target, job_id_of(target, job_id))
+
+
+def watch(settings: Settings, job_id: int | None, show: Callable[[JobProgress], None]) -> JobProgress:
+    """Show where a job is, again and again until it ends."""
+    with open_ledger(settings) as target:
+        job_id = job_id_of(target, job_id)
+        while not (progress := progress_of(target, job_id)).ended:
+            show(progress)
+            sleep(_WATCH_S)
+        return progress
+
+
+def jobs(settings: Settings) -> tuple[JobLine, ...]:
+    """All jobs of a target, latest first."""
+    with open_ledger(settings) as target:
+        return job_lines(target)
+
+
+def rejects(settings: Settings, job_id: int | None, *, limit: int | None) -> tuple[RejectLine, ...]:
+    """The rejected rows of a job."""
+    with open_ledger(settings) as target:
+        return reject_lines(target, job_id_of(target, job_id), limit=limit)
+
+
+def report(settings: Settings, job_id: int | None) -> Report:
+    """The proof of a copy."""
+    with open_ledger(settings) as target:
+        return report_of(target, job_id_of(target, job_id))
+
+
+def cancel(settings: Settings, job_id: int | None) -> JobProgress:
+    """End a job: what runs ends its chunk, what waits is cancelled.
+
+    Raises:
+        OperatorError: where the job has ended already.
+    """
+    with open_ledger(settings) as target:
+        job_id = job_id_of(target, job_id)
+        with target.ledger(f"cancelling job {job_id}") as ledger:
+            if not cancel_job(ledger, job_id):
+                msg = f"job {job_id} is {read_job(ledger, job_id).state} already: there is nothing to cancel"
+                raise OperatorError(msg)
+        return progress_of(target, job_id)
+
+
+def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:
+    """Rebuild whatever the queue lost, plan what is not planned, take cancelled chunks up again, and wait.
+
+    A job that has ended otherwise is only told about.
+    """
+    refuse_lonely_broker(settings)
+    with open_ledger(settings) as target:
+        job = _job(target, job_id)
+        if job.state in JOB_ENDS and job.state != JobState.CANCELLED:
+            listener.say(_why_not_resumed(job))
+            return end_of(target, job.id)
+        with target.ledger(f"opening job {job.id} again") as ledger:
+            _refuse_unreadable_source(job)
+            if job.state == JobState.CANCELLED:
+                chunks = requeue_chunks(ledger, job.id, cancelled=True)
+                reopen_tables(ledger, job.id)
+                move_job(ledger, job.id, JobState.COPYING)
+                listener.say(f"job {job.id} was cancelled: {chunks} chunks are taken up again")
+        return go_on(target, job.id, listener, detach=detach, again=True)
+
+
+def requeue(
+    settings: Settings, job_id: int | None, listener: Listener, *, table: str | None, chunk: int | None
+) -> JobEnd | Detached:
+    """Put failed chunks back into the queue; with a local fleet, wait for the job then.
+
+    Raises:
+        OperatorError: where there is nothing to requeue.
+    """
+    refuse_lonely_broker(settings)
+    if chunk is not None and table is None:
+        msg = f"--chunk {chunk} needs --table: chunks are numbered within their table"
+        raise OperatorError(msg)
+    with open_ledger(settings) as target:
+        job = _job(target, job_id)
+        _refuse_unreadable_source(job)
+        broken = _broken_tables(progress_of(target, job.id), table) if chunk is None else ()
+        with target.ledger(f"requeueing chunks of job {job.id}") as ledger:
+            chunks = requeue_chunks(ledger, job.id, table=table, number=chunk)
+            if not chunks and not broken:
+                raise OperatorError(_nothing_to_requeue(job, table, chunk))
+            reopen_tables(ledger, job.id)
+            move_job(ledger, job.id, JobState.COPYING)
+        listener.say(f"job {job.id}: {_requeued(chunks, broken)} back in the queue")
+        has_broker = settings.broker_url is not None
+        done = go_on(target, job.id, listener, detach=has_broker, again=True)
+        return Detached(job=job.id, pid=None, log=None, requeued=chunks) if has_broker else done
+
+
+def verify(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd:
+    """Compare every value of a job's tables again, and wait.
+
+    Raises:
+        OperatorError: where the job has not ended, or none of its tables has all its rows.
+    """
+    refuse_lonely_broker(settings)
+    with open_ledger(settings) as target:
+        job = _job(target, job_id)
+        if job.state not in JOB_ENDS:
+            msg = f"job {job.id} is {job.state}: wait for its end with `producer resume {job.id}`, then verify it"
+            raise OperatorError(msg)
+        _refuse_unreadable_source(job)
+        skipped = _incomplete_tables(progress_of(target, job.id))
+        with target.ledger(f"taking back what was verified of job {job.id}") as ledger:
+            _reopen_for_comparison(ledger, job)
+        if skipped:
+            listener.warn(f"left out, since not all their rows are there: {', '.join(skipped)}")
+        go_on(target, job.id, listener, again=True)
+        return end_of(target, job.id, skipped=skipped)
+
+
+def _reopen_for_comparison(ledger: SqlAlchemyLedger, job: Job) -> None:
+    if job.options.schema_only:
+        msg = f"job {job.id} copied the schema only: there are no rows to compare"
+        raise OperatorError(msg)
+    if not reset_comparisons(ledger, job.id):
+        msg = f"no table of job {job.id} has all its rows: `producer requeue {job.id}` copies what failed"
+        raise OperatorError(msg)
+    move_job(ledger, job.id, JobState.VERIFYING)
+
+
+def _job(target: Target, job_id: int | None) -> Job:
+    with target.ledger("reading the job") as ledger:
+        return read_job(ledger, job_id)
+
+
+def _refuse_unreadable_source(job: Job) -> None:
+    """Look at the snapshot before anything is changed.
+
+    Raises:
+        SourceError: where it cannot be read.
+        SourceChangedError: where it is not what the job was planned from.
+    """
+    with open_source(job.snapshot_url, frozen=job.options.snapshot) as reader:
+        refuse_changed(reader, job)
+
+
+def _why_not_resumed(job: Job) -> str:
+    if job.state == JobState.FAILED:
+        return f"job {job.id} ended as failed: `producer requeue {job.id}` copies what failed again"
+    return f"job {job.id} is {job.state}: there is nothing left to do"
+
+
+def _broken_tables(progress: JobProgress, table: str | None) -> tuple[str, ...]:
+    """Failed tables whose chunks are all there and equal: a key was not built, or a comparison failed."""
+    return tuple(
+        line.name
+        for line in progress.tables
+        if line.state == TableState.FAILED and not line.failed and not line.mismatches and table in (None, line.name)
+    )
+
+
+def _incomplete_tables(progress: JobProgress) -> tuple[str, ...]:
+    return tuple(line.name for line in progress.tables if line.copied < line.chunks or not line.planned)
+
+
+def _nothing_to_requeue(job: Job, table: str | None, chunk: int | None) -> str:
+    where = "" if table is None else f" in table {table}" + ("" if chunk is None else f", chunk {chunk}")
+    if job.state == JobState.CANCELLED:
+        return f"job {job.id} was cancelled and has no failed chunk{where}: `producer resume {job.id}` goes on with it"
+    return f"job {job.id} has nothing to requeue{where}: no chunk failed; `producer status {job.id}` shows its tables"
+
+
+def _requeued(chunks: int, broken: Sequence[str]) -> str:
+    parts = [f"{chunks} chunks"] if chunks else []
+    if broken:
+        parts.append(f"tables {', '.join(broken)}")
+    return " and ".join(parts)

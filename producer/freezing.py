@@ -1,0 +1,60 @@
+"""The source as the job sees it: a snapshot that stays, or the file itself where the operator vouches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from producer.preflight import required_source
+from producer.records import Listener
+from shared.settings import Settings, shown
+from shared.source.kinds import open_source, snapshot_source
+from shared.source.reader import SourceReader
+from shared.source.sqlite_file import path_of, url_of
+
+
+class FrozenSource:
+    """A source that does not change while a job copies it."""
+
+    def __init__(self, url: str, reader: SourceReader, *, is_copy: bool) -> None:
+        self.url = url
+        """Absolute, so that it means the same to every worker."""
+        self.reader = reader
+        self.fingerprint = reader.fingerprint()
+        self._unused_copy = is_copy
+
+    def keep(self) -> None:
+        """Say that a job needs the snapshot from now on."""
+        self._unused_copy = False
+
+    @property
+    def is_unused_copy(self) -> bool:
+        """Whether this is a snapshot that no job needs."""
+        return self._unused_copy
+
+
+@contextmanager
+def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> Iterator[FrozenSource]:
+    """Freeze and open the source; a snapshot that no job was recorded for is deleted again.
+
+    Raises:
+        SourceError: where it cannot be read, or the copy cannot be written.
+    """
+    url = required_source(settings)
+    if not snapshot:
+        url = url_of(path_of(url))
+        with open_source(url, frozen=False) as reader:
+            yield FrozenSource(url, reader, is_copy=False)
+        return
+    folder = (settings.snapshot_dir or settings.home / "snapshots").expanduser().absolute()
+    listener.say(f"taking a snapshot of {shown(settings.source_url)} in {folder}")
+    copy = snapshot_source(url, folder)
+    source: FrozenSource | None = None
+    try:
+        with open_source(copy, frozen=True) as reader:
+            source = FrozenSource(copy, reader, is_copy=True)
+            yield source
+    finally:
+        if source is None or source.is_unused_copy:
+            Path(path_of(copy)).unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""What a job will do, before anything is made: survey, translate, fit onto what the target holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from producer.making import parents_first
+from producer.preflight import check_source, required_source
+from producer.records import Listener
+from producer.services import Target, has_running_server, open_target
+from producer.survey import chunks_of, survey
+from producer.views import PlannedTable, PlanView
+from shared.errors import OperatorError
+from shared.ledger.session import SqlAlchemyLedger
+from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan
+from shared.records.source import ObjectKind
+from shared.schema.existing import fit
+from shared.schema.objects import translate
+from shared.settings import Settings, shown
+from shared.source.kinds import open_source
+from shared.source.reader import SourceReader
+from shared.target.ddl import whole_schema
+from shared.target.existing import read_existing
+
+
+def refuse_contradictions(options: JobOptions) -> None:
+    """Refuse options that exclude each other.
+
+    Raises:
+        OperatorError: names them.
+    """
+    if options.schema_only and options.data_only:
+        msg = "--schema-only and --data-only exclude each other: leave both out to copy schema and data"
+        raise OperatorError(msg)
+    if options.data_only and options.recreate:
+        msg = "--data-only and --recreate exclude each other: --data-only copies into tables that are there"
+        raise OperatorError(msg)
+
+
+def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, listener: Listener) -> SchemaPlan:
+    """Survey the source and say what it becomes in an empty target.
+
+    Raises:
+        OperatorError: for tables that the source does not have.
+    """
+    listener.say("looking at every value of the source, to choose types")
+    found = survey(reader, options.tables, options.exclude, threads=settings.workers)
+    plan = translate(found.catalog, found.profiles, target_schema=settings.target_schema, options=options)
+    if not plan.tables:
+        msg = f"there is nothing to copy: {shown(settings.source_url)} has no table that was asked for"
+        raise OperatorError(msg)
+    return plan
+
+
+def fit_to_target(ledger: SqlAlchemyLedger, plan: SchemaPlan, settings: Settings, options: JobOptions) -> SchemaPlan:
+    """Fit a plan onto the tables that the target holds already.
+
+    Raises:
+        OperatorError: where a table that is there cannot take the rows.
+    """
+    names = [table.name for table in plan.tables]
+    found = {each.name: each for each in read_existing(ledger.connection, settings.target_schema, names)}
+    fitted = [fit(table, found.get(table.name), options) for table in plan.tables]
+    news = [grade for each in fitted for grade in each.grades]
+    there = {each.plan.read.table for each in fitted if not each.plan.creates}
+    return SchemaPlan(
+        tables=tuple(each.plan for each in fitted),
+        grades=(*(grade for grade in plan.grades if _still_holds(grade, there, news)), *news),
+    )
+
+
+def _still_holds(grade: ObjectGrade, there: Collection[str], news: Collection[ObjectGrade]) -> bool:
+    """Whether a grade is true also where the table was there before and keeps its own keys and indexes."""
+    if any((grade.kind, grade.name, grade.table) == (new.kind, new.name, new.table) for new in news):
+        return False
+    return grade.table not in there or grade.grade is not Grade.EXACT or grade.kind is ObjectKind.COLUMN
+
+
+def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> PlanView:
+    """Say what `producer start` would do; writes nothing anywhere."""
+    refuse_contradictions(options)
+    check_source(settings)
+    with open_source(required_source(settings), frozen=False) as reader:
+        plan = draw_plan(reader, settings, options, listener)
+        plan, target, notes = _fitted(plan, settings, options)
+        tables = tuple(_planned_table(reader, table, options) for table in parents_first(plan.tables))
+    return PlanView(
+        source=shown(settings.source_url),
+        target=target,
+        target_schema=settings.target_schema,
+        tables=tables,
+        grades=plan.grades,
+        notes=notes,
+        sql=whole_schema(plan),
+    )
+
+
+def _fitted(
+    plan: SchemaPlan, settings: Settings, options: JobOptions
+) -> tuple[SchemaPlan, str | None, tuple[str, ...]]:
+    if settings.target_url is None and not has_running_server(settings):
+        note = "no target is set, so tables that may be there already were not looked at"
+        return plan, None, (note,)
+    with open_target(settings) as target, target.ledger(f"looking at the target {target.shown}") as ledger:
+        return fit_to_target(ledger, plan, target.settings, options), target.shown, _notes(target)
+
+
+def _notes(target: Target) -> tuple[str, ...]:
+    return ("the target is the embedded PostgreSQL, which runs",) if target.embedded else ()
+
+
+def _planned_table(reader: SourceReader, plan: TablePlan, options: JobOptions) -> PlannedTable:
+    chunks = 0 if options.schema_only else sum(1 for _ in chunks_of(reader, plan, options.chunk_bytes))
+    return PlannedTable(
+        source=plan.read.table,
+        target=f"{plan.schema}.{plan.name}",
+        rows=plan.rows,
+        bytes=int(plan.rows * plan.row_bytes),
+        chunks=chunks,
+        creates=plan.creates,
+        load=plan.load,
+        compare_by=plan.compare_by,
+        primary_key=plan.primary_key.columns if plan.primary_key else (),
+        unique_keys=len(plan.unique_keys),
+        indexes=len(plan.indexes),
+        foreign_keys=len(plan.foreign_keys),
+        expected_rejects=sum(column.expected_rejects for column in plan.columns),
+        columns=plan.columns,
+    )

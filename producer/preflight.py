@@ -1,0 +1,120 @@
+"""What must hold before anything is made: the source opens, the target takes our tables, the broker answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from producer.services import Target
+from shared.errors import OperatorError, TransientError, UnreachableError
+from shared.ledger.tables import SCHEMA as LEDGER_SCHEMA
+from shared.settings import Settings, shown
+from shared.source.kinds import open_source
+
+OLDEST_POSTGRESQL: Final = 14
+"""The oldest major version that PostgreSQL's project still mends, and that has `client_connection_check_interval`."""
+_FACTS: Final = """
+    SELECT current_setting('server_version_num')::integer / 10000 AS version,
+           pg_is_in_recovery() AS standby,
+           current_setting('server_encoding') AS encoding,
+           current_user::text AS role, current_database()::text AS database,
+           has_database_privilege(current_database(), 'CREATE') AS may_make_schemas
+"""
+_SCHEMA_FACTS: Final = """
+    SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace
+     WHERE nspname = :name
+"""
+
+
+def required_source(settings: Settings) -> str:
+    """The source's URL; never print it unredacted.
+
+    Raises:
+        OperatorError: where none is set.
+    """
+    if settings.source_url is None:
+        msg = "no source is set: name one with --source, or set PGCONVOY_SOURCE_URL in the environment or in .env"
+        raise OperatorError(msg)
+    return settings.source_url.get_secret_value()
+
+
+def check_source(settings: Settings) -> str:
+    """Open the source and read its schema once.
+
+    Returns:
+        What was found, for people.
+
+    Raises:
+        SourceError: a sentence that says what is wrong with it.
+    """
+    with open_source(required_source(settings), frozen=False) as reader:
+        tables = len(reader.catalog().tables)
+    return f"{shown(settings.source_url)} opens: {tables} tables"
+
+
+def check_target(target: Target) -> str:
+    """Connect to the target and make sure that the job's tables and the ledger can be made there.
+
+    Returns:
+        What was found, for people.
+
+    Raises:
+        UnreachableError: where it does not answer or refuses the login.
+        OperatorError: where it is too old, a standby, or the role lacks a right.
+    """
+    try:
+        with target.ledger(f"looking at the target {target.shown}") as ledger:
+            facts = ledger.connection.execute(sa.text(_FACTS)).one()
+            _refuse_unfit(target, facts)
+            for schema in (target.settings.target_schema, LEDGER_SCHEMA):
+                allowed = ledger.connection.execute(sa.text(_SCHEMA_FACTS), {"name": schema}).scalar()
+                _refuse_without_right(target, facts, schema, allowed)
+    except TransientError as error:
+        msg = f"the target cannot be used just now: {error}; try again in a moment"
+        raise UnreachableError(msg) from error
+    encoding = "" if facts.encoding == "UTF8" else f", encoding {facts.encoding}: some texts may not fit"
+    return f"{target.shown} answers: PostgreSQL {facts.version}, role {facts.role} may make tables{encoding}"
+
+
+def _refuse_unfit(target: Target, facts: sa.Row[tuple[object, ...]]) -> None:
+    if facts.version < OLDEST_POSTGRESQL:
+        msg = (
+            f"the target {target.shown} is PostgreSQL {facts.version}; pgconvoy needs {OLDEST_POSTGRESQL} or newer:"
+            " upgrade the server, or name another target"
+        )
+        raise OperatorError(msg)
+    if facts.standby:
+        msg = f"the target {target.shown} is a standby that takes no writes: name its primary"
+        raise OperatorError(msg)
+
+
+def _refuse_without_right(
+    target: Target, facts: sa.Row[tuple[object, ...]], schema: str, allowed: object | None
+) -> None:
+    if allowed is None and not facts.may_make_schemas:
+        msg = (
+            f"the role {facts.role} may not make the schema {schema} in the target {target.shown}:"
+            f' GRANT CREATE ON DATABASE "{facts.database}" TO "{facts.role}"'
+        )
+        raise OperatorError(msg)
+    if allowed is False:
+        msg = (
+            f"the role {facts.role} may not make tables in the schema {schema} of the target {target.shown}:"
+            f' GRANT USAGE, CREATE ON SCHEMA "{schema}" TO "{facts.role}"'
+        )
+        raise OperatorError(msg)
+
+
+def refuse_lonely_broker(settings: Settings) -> None:
+    """Refuse a broker of the operator's without a target: its workers could not know an embedded server.
+
+    Raises:
+        OperatorError: says what to set.
+    """
+    if settings.broker_url is not None and settings.target_url is None:
+        msg = (
+            f"a broker is set ({shown(settings.broker_url)}) but no target, and its workers cannot know an embedded"
+            " server: set PGCONVOY_TARGET_URL (or --target) here and for the workers"
+        )
+        raise OperatorError(msg)

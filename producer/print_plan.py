@@ -1,0 +1,195 @@
+"""Plan, check and report as Rich renders them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from producer.print_status import mismatches_view
+from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
+from producer.wording import bad, count, counted, one_line, size, span, state
+from shared.records.plan import Grade, ObjectGrade, TargetColumn
+
+_LONG_LIST = 20
+_OUTCOMES = {
+    Outcome.OK: ("ok", "green"),
+    Outcome.NOTE: ("note", "cyan"),
+    Outcome.WRONG: ("FAILED", "red"),
+    Outcome.UNREACHABLE: ("FAILED", "red"),
+}
+_GRADES = {Grade.EXACT: "green", Grade.APPROXIMATED: "yellow", Grade.REFUSED: "red"}
+
+
+def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
+    """What a job would do; with `verbose`, every column and every object."""
+    target = plan.target or "a new embedded PostgreSQL"
+    console.print(f"from {plan.source} into {target}, schema {plan.target_schema}; nothing was written", soft_wrap=True)
+    for note in plan.notes:
+        console.print(Text(f"note: {note}", style="cyan"), soft_wrap=True)
+    console.print(_plan_tables(plan.tables))
+    for table in plan.tables:
+        console.print(_columns(table, verbose=verbose), soft_wrap=True)
+    _print_grades(console, plan.grades, verbose=verbose)
+    if not verbose:
+        console.print("reasons for every type: --verbose; the schema as SQL: --sql; all of it: --json", soft_wrap=True)
+
+
+def _plan_tables(tables: Sequence[PlannedTable]) -> Table:
+    view = _table("table", "becomes", "rows", "size", "chunks", "how", "keys", "expected rejects")
+    for table in tables:
+        view.add_row(
+            one_line(table.source),
+            one_line(table.target),
+            count(table.rows),
+            size(table.bytes),
+            count(table.chunks),
+            "made, COPY" if table.creates else f"was there, {table.load}",
+            _keys(table),
+            bad(table.expected_rejects),
+        )
+    rejects = sum(table.expected_rejects for table in tables)
+    rows, bytes_ = sum(table.rows for table in tables), sum(table.bytes for table in tables)
+    chunks = sum(table.chunks for table in tables)
+    whole = counted(len(tables), "table")
+    view.add_row(Text(whole, style="bold"), "", count(rows), size(bytes_), count(chunks), "", "", bad(rejects))
+    return view
+
+
+def _keys(table: PlannedTable) -> str:
+    parts = ["primary"] if table.primary_key else []
+    parts += [f"{table.unique_keys} unique"] if table.unique_keys else []
+    parts += [counted(table.indexes, "index", "indexes")] if table.indexes else []
+    parts += [f"{table.foreign_keys} foreign"] if table.foreign_keys else []
+    return ", ".join(parts)
+
+
+def _columns(table: PlannedTable, *, verbose: bool) -> Text | Table:
+    if not verbose:
+        columns = ", ".join(f"{one_line(column.name, 40)} {column.type.sql}" for column in table.columns)
+        return Text.assemble((one_line(table.target), "bold"), f": {columns}")
+    view = _table(one_line(table.target), "type", "null", "default", "why")
+    for column in table.columns:
+        null = "NOT NULL" if column.not_null else ""
+        default = "identity" if column.identity else one_line(column.default)
+        view.add_row(one_line(column.name), column.type.sql, null, default, _why(column))
+    return view
+
+
+def _why(column: TargetColumn) -> str:
+    rejects = f"; {count(column.expected_rejects)} values do not fit" if column.expected_rejects else ""
+    return one_line(f"{column.reason}{rejects}", 400)
+
+
+def _print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
+    tally = Counter(grade.grade for grade in grades)
+    parts = [f"{tally[grade]} {grade}" for grade in Grade if tally[grade]]
+    console.print(f"objects of the source's schema: {', '.join(parts) or 'none'}", soft_wrap=True)
+    doubtful = [grade for grade in grades if grade.grade is not Grade.EXACT]
+    shown = doubtful if verbose else doubtful[:_LONG_LIST]
+    for grade in shown:
+        console.print(grade_line(grade), soft_wrap=True)
+    if len(shown) < len(doubtful):
+        console.print(f"… and {len(doubtful) - len(shown)} more: --verbose", soft_wrap=True)
+
+
+def grade_line(grade: ObjectGrade) -> Text:
+    """One object that is not exact, and why."""
+    place = f" of {one_line(grade.table)}" if grade.table else ""
+    name = one_line(grade.name)
+    return Text.assemble(
+        (f"{grade.grade}", _GRADES[grade.grade]), f": {grade.kind} {name}{place}: {one_line(grade.reason, 300)}"
+    )
+
+
+def print_findings(console: Console, findings: Iterable[Finding]) -> None:
+    """One line for each thing that was looked at."""
+    view = _table("", "", "")
+    view.show_header = False
+    for finding in findings:
+        word, colour = _OUTCOMES[finding.outcome]
+        view.add_row(Text(word, style=colour), finding.what, finding.text)
+    console.print(view)
+
+
+def print_report(console: Console, report: Report) -> None:
+    """The proof of a copy, for people."""
+    for name, text in _facts(report):
+        console.print(Text.assemble((f"{name:<12}", "bold"), text), soft_wrap=True)
+    console.print(_report_tables(report.tables))
+    console.print(_sums(report), soft_wrap=True)
+    for failure in report.failures:
+        console.print(Text(f"chunk {failure.chunk} of {one_line(failure.table)} failed: {failure.error}", style="red"))
+    if report.shown_mismatches:
+        console.print(mismatches_view(report.shown_mismatches, report.mismatches))
+    doubts = len(report.not_exact)
+    exact = counted(report.exact_objects, "object")
+    console.print(f"schema: {exact} exact{f', {doubts} not' if doubts else ''}", soft_wrap=True)
+    for grade in report.not_exact:
+        console.print(grade_line(grade), soft_wrap=True)
+
+
+def _facts(report: Report) -> Iterable[tuple[str, str]]:
+    yield "job", f"{report.job}, {state(report.state)}" + (f": {report.error}" if report.error else "")
+    yield "source", report.source
+    yield "read from", report.snapshot
+    yield "fingerprint", report.fingerprint
+    yield "into schema", report.target_schema
+    begun = report.created_at.astimezone().isoformat(sep=" ", timespec="seconds")
+    ended = report.ended_at.astimezone().isoformat(sep=" ", timespec="seconds") if report.ended_at else "not yet"
+    yield "begun", begun
+    yield "ended", f"{ended} (after {span(report.seconds)})"
+    yield "options", _options(report)
+
+
+def _options(report: Report) -> str:
+    options = report.options
+    parts = [f"tables {', '.join(options.tables)}" if options.tables else "all tables"]
+    parts += [f"without {', '.join(options.exclude)}"] if options.exclude else []
+    parts += [f"at most {options.limit} rows a table"] if options.limit is not None else []
+    flags = {
+        "schema only": options.schema_only,
+        "data only": options.data_only,
+        "tables made anew": options.recreate,
+        "no snapshot": not options.snapshot,
+        "not verified": not options.verify,
+        "names preserved": options.preserve_identifiers,
+    }
+    parts += [name for name, is_on in flags.items() if is_on]
+    return ", ".join([*parts, f"on conflict {options.on_conflict}", f"chunks of {size(options.chunk_bytes)}"])
+
+
+def _report_tables(tables: Iterable[ReportTable]) -> Table:
+    view = _table("table", "became", "state", "in source", "in target", "rejects", "verified", "mismatches", "chunks")
+    for table in tables:
+        paths = ", ".join(f"{number} {path}" for path, number in table.chunks_by_path.items())
+        view.add_row(
+            one_line(table.source),
+            one_line(table.target),
+            state(table.state),
+            count(table.rows_source),
+            count(table.rows_target),
+            count(table.rejects),
+            count(table.rows_verified),
+            count(table.mismatches),
+            paths or count(table.chunks),
+        )
+    return view
+
+
+def _sums(report: Report) -> str:
+    return (
+        f"{counted(report.rows_source, 'row')} in the source, {count(report.rows_target)} in the target,"
+        f" {counted(report.rejects, 'reject')}, {count(report.rows_verified)} verified value by value,"
+        f" {counted(report.mismatches, 'mismatch', 'mismatches')}"
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table

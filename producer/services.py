@@ -1,0 +1,148 @@
+"""The services that a command works with: the target with its ledger, and workers behind a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from producer.local_fleet import LocalFleet
+from producer.local_postgres import start_postgres
+from shared.broker import Broker
+from shared.dispatch import Dispatcher
+from shared.errors import OperatorError
+from shared.ledger.engine import LedgerStore
+from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.upgrade import check_ledger
+from shared.settings import Settings, shown
+from shared.target.connections import SessionSettings, connect_rows, translate_error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The target and its ledger."""
+
+    settings: Settings
+    """With the target's URL, also where it is the embedded server's."""
+    store: LedgerStore
+    embedded: bool
+
+    @property
+    def shown(self) -> str:
+        """Its URL for people."""
+        return shown(self.settings.target_url)
+
+    @contextmanager
+    def ledger(self, doing: str) -> Iterator[SqlAlchemyLedger]:
+        """Run statements in one transaction; a driver's error is translated, `doing` says what failed.
+
+        Raises:
+            ConvoyError: what the driver's error means.
+        """
+        try:
+            with self.store.transaction() as ledger:
+                yield ledger
+        except sa.exc.DBAPIError as error:
+            raise translate_error(error, what=doing) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workforce:
+    """Who does the work: workers of the operator's broker, or a local fleet."""
+
+    dispatcher: Dispatcher
+    broker: Broker
+    fleet: LocalFleet | None
+
+
+@contextmanager
+def open_target(settings: Settings, *, make: bool = False) -> Iterator[Target]:
+    """Open the target, or the embedded PostgreSQL where none is set.
+
+    Args:
+        settings: As they were read.
+        make: Whether an embedded server is made where there is none yet.
+
+    Raises:
+        OperatorError: where no target is set and there is no embedded server to look at.
+    """
+    embedded = settings.target_url is None
+    if embedded:
+        if not make and not has_embedded_data(settings):
+            msg = (
+                f"no target is set and there is no embedded PostgreSQL in {settings.home} yet:"
+                " set PGCONVOY_TARGET_URL (or --target), or make one with `producer start`"
+            )
+            raise OperatorError(msg)
+        settings = settings.model_copy(update={"target_url": SecretStr(start_postgres(settings))})
+    store = LedgerStore(lambda: connect(settings), pool_size=settings.ledger_pool_size)
+    try:
+        yield Target(settings=settings, store=store, embedded=embedded)
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Target]:
+    """Open a target that must hold a ledger of this version.
+
+    Raises:
+        OperatorError: where it has none yet, or one of another version.
+    """
+    with open_target(settings) as target:
+        with target.ledger("looking for the ledger") as ledger:
+            check_ledger(ledger.connection)
+        yield target
+
+
+@contextmanager
+def open_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforce]:
+    """Reach the workers of the broker; start a local fleet where none is set.
+
+    Args:
+        target: Where the ledger is.
+        fleet: False: the broker must be set.
+
+    Raises:
+        UnreachableError: where the broker does not answer or the fleet does not start.
+    """
+    settings = target.settings
+    if settings.broker_url is not None or not fleet:
+        broker = Broker(settings)
+        broker.check()
+        yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=None)
+        return
+    with LocalFleet(settings) as local:
+        urls = {"broker_url": SecretStr(local.broker_url), "result_url": SecretStr(local.result_url)}
+        broker = Broker(settings.model_copy(update=urls))
+        yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=local)
+
+
+def has_embedded_data(settings: Settings) -> bool:
+    """Whether an embedded server was made in this home."""
+    return (settings.home.expanduser() / "postgres" / "PG_VERSION").exists()
+
+
+def has_running_server(settings: Settings) -> bool:
+    """Whether the embedded server of this home runs; looking at it changes nothing then."""
+    return (settings.home.expanduser() / "postgres" / "postmaster.pid").exists()
+
+
+def connect(settings: Settings) -> Any:
+    """Connect to the target with psycopg2.
+
+    Raises:
+        ConvoyError: as `connect_rows` says.
+    """
+    session = SessionSettings(
+        application_name="pgconvoy producer",
+        connect_timeout_s=settings.connect_timeout_s,
+        lock_timeout_s=settings.lock_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        durable=True,
+    )
+    return connect_rows(settings.target, session)

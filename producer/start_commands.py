@@ -1,0 +1,109 @@
+"""`producer start`, `plan` and `demo` as the command line knows them."""
+
+from __future__ import annotations
+
+import sys
+
+from producer import arguments as given
+from producer import print_plan, printing
+from producer.planning import plan_only
+from producer.session import finish, listening, settings_of
+from producer.starting import start as start_job
+from shared.records.plan import JobOptions, OnConflict
+from shared.settings import Settings
+
+
+def start(  # noqa: PLR0913 - a parameter is an option of the command
+    *,
+    tables: given.Tables = None,
+    exclude: given.Exclude = None,
+    limit: given.Limit = None,
+    schema_only: given.SchemaOnly = False,
+    data_only: given.DataOnly = False,
+    recreate: given.Recreate = False,
+    on_conflict: given.OnConflictOption = OnConflict.UPDATE,
+    chunk_mb: given.ChunkMb = None,
+    no_snapshot: given.NoSnapshot = False,
+    snapshot_dir: given.SnapshotDir = None,
+    no_verify: given.NoVerify = False,
+    identifiers: given.IdentifiersOption = given.Identifiers.LOWER,
+    dry_run: given.DryRun = False,
+    detach: given.Detach = False,
+    source: given.Source = None,
+    target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
+    schema: given.Schema = None,
+    as_json: given.Json = False,
+) -> None:
+    """Survey, plan, copy and verify; shows progress until the job ends."""
+    given.refuse_together("--dry-run", "--detach", both=dry_run and detach)
+    urls = {"source": source, "target": target, "broker": broker, "schema": schema}
+    settings = settings_of(workers=workers, chunk_mb=chunk_mb, snapshot_dir=snapshot_dir, **urls)
+    options = JobOptions(
+        tables=given.tables_of(tables),
+        exclude=given.names_of(exclude),
+        limit=limit,
+        schema_only=schema_only,
+        data_only=data_only,
+        recreate=recreate,
+        on_conflict=on_conflict,
+        chunk_bytes=settings.chunk_bytes,
+        snapshot=not no_snapshot,
+        verify=not no_verify,
+        preserve_identifiers=identifiers is given.Identifiers.PRESERVE,
+    )
+    if dry_run:
+        _show_plan(settings, options, as_json=as_json)
+        return
+    with listening(as_json=as_json) as listener:
+        end = start_job(settings, options, listener, detach=detach)
+    finish(end, as_json=as_json)
+
+
+def plan(  # noqa: PLR0913 - a parameter is an option of the command
+    *,
+    tables: given.Tables = None,
+    exclude: given.Exclude = None,
+    limit: given.Limit = None,
+    schema_only: given.SchemaOnly = False,
+    data_only: given.DataOnly = False,
+    recreate: given.Recreate = False,
+    on_conflict: given.OnConflictOption = OnConflict.UPDATE,
+    chunk_mb: given.ChunkMb = None,
+    identifiers: given.IdentifiersOption = given.Identifiers.LOWER,
+    source: given.Source = None,
+    target: given.Target = None,
+    schema: given.Schema = None,
+    sql: given.Sql = False,
+    verbose: given.Verbose = False,
+    as_json: given.Json = False,
+) -> None:
+    """Say what `start` would do: types with reasons, chunks, expected rejects. Writes nothing anywhere."""
+    given.refuse_together("--sql", "--json", both=sql and as_json)
+    settings = settings_of(source=source, target=target, schema=schema, chunk_mb=chunk_mb)
+    options = JobOptions(
+        tables=given.tables_of(tables),
+        exclude=given.names_of(exclude),
+        limit=limit,
+        schema_only=schema_only,
+        data_only=data_only,
+        recreate=recreate,
+        on_conflict=on_conflict,
+        chunk_bytes=settings.chunk_bytes,
+        preserve_identifiers=identifiers is given.Identifiers.PRESERVE,
+    )
+    _show_plan(settings, options, as_json=as_json, sql=sql, verbose=verbose)
+
+
+def _show_plan(
+    settings: Settings, options: JobOptions, *, as_json: bool, sql: bool = False, verbose: bool = False
+) -> None:
+    with listening(as_json=as_json or sql) as listener:
+        view = plan_only(settings, options, listener)
+    if sql:
+        sys.stdout.write(view.sql)
+    elif as_json:
+        printing.print_json(view)
+    else:
+        print_plan.print_plan(printing.out(), view, verbose=verbose)

@@ -1,0 +1,149 @@
+"""The story of `producer start`: look, freeze, plan, record; then plan chunks, send them, and wait."""
+
+from __future__ import annotations
+
+from producer.background import go_on_in_background
+from producer.enqueue import plan_chunks
+from producer.freezing import FrozenSource, frozen_source
+from producer.making import make_tables, parents_first
+from producer.planning import draw_plan, fit_to_target, refuse_contradictions
+from producer.preflight import check_source, check_target, refuse_lonely_broker, required_source
+from producer.reading import end_of, progress_of
+from producer.records import Detached, JobEnd, JobInterruptedError, Listener
+from producer.services import Target, Workforce, open_target, open_workforce
+from producer.waiting import Watch
+from shared.broker import Broker
+from shared.errors import ConvoyError
+from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_table, refuse_running
+from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.states import JobState
+from shared.ledger.upgrade import upgrade_ledger
+from shared.records.plan import JobOptions, SchemaPlan
+from shared.settings import Settings
+
+
+def start(settings: Settings, options: JobOptions, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:
+    """Copy a source into the target.
+
+    Args:
+        settings: Where from, where to, and who does it.
+        options: What is copied, and how.
+        listener: Is told what happens.
+        detach: Return as soon as the job goes on without this process.
+
+    Raises:
+        ConvoyError: where something that the job needs is missing or wrong; nothing is made then.
+        JobInterruptedError: after Ctrl-C; says what becomes of the job.
+    """
+    refuse_contradictions(options)
+    refuse_lonely_broker(settings)
+    check_source(settings)
+    if settings.broker_url is not None:
+        Broker(settings).check()
+    with open_target(settings, make=True) as target:
+        check_target(target)
+        job_id = _record(target, options, listener)
+        return go_on(target, job_id, listener, detach=detach)
+
+
+def go_on(
+    target: Target, job_id: int, listener: Listener, *, detach: bool = False, again: bool = False
+) -> JobEnd | Detached:
+    """Do what is left of a recorded job, or see to it that it goes on by itself.
+
+    Args:
+        target: Where the ledger is.
+        job_id: The job.
+        listener: Is told what happens.
+        detach: Return as soon as the job goes on without this process.
+        again: Send everything again that is not done, whatever the queue may hold.
+
+    Raises:
+        UnreachableError: where a service stays away.
+        JobInterruptedError: after Ctrl-C; says what becomes of the job.
+    """
+    if detach and target.settings.broker_url is None:
+        return go_on_in_background(target, job_id)
+    try:
+        with open_workforce(target) as workforce:
+            watch = _open(target, workforce, job_id, listener)
+            try:
+                _send(target, workforce, job_id, watch, again=again)
+                if not detach:
+                    watch.wait()
+            except KeyboardInterrupt:
+                listener.say("interrupted" if workforce.fleet is None else "interrupted: stopping the workers in order")
+                raise
+    except KeyboardInterrupt:
+        raise JobInterruptedError(_what_becomes_of(target, job_id)) from None
+    return Detached(job=job_id, pid=None, log=None) if detach else end_of(target, job_id)
+
+
+def _record(target: Target, options: JobOptions, listener: Listener) -> int:
+    """Freeze, plan and record a job in one transaction; where it fails, nothing is left."""
+    try:
+        with frozen_source(target.settings, listener, snapshot=options.snapshot) as source:
+            plan = draw_plan(source.reader, target.settings, options, listener)
+            with target.ledger("recording the job") as ledger:
+                job_id = _record_plan(ledger, target.settings, options, source, plan)
+            source.keep()
+    except KeyboardInterrupt:
+        msg = "interrupted before the job was recorded: nothing was made"
+        raise JobInterruptedError(msg) from None
+    listener.say(f"job {job_id}: {len(plan.tables)} tables, {sum(table.rows for table in plan.tables):,} rows")
+    return job_id
+
+
+def _record_plan(
+    ledger: SqlAlchemyLedger, settings: Settings, options: JobOptions, source: FrozenSource, plan: SchemaPlan
+) -> int:
+    upgrade_ledger(ledger.connection)
+    lock_starts(ledger)
+    refuse_running(ledger, plan.tables)
+    plan = fit_to_target(ledger, plan, settings, options)
+    make_tables(ledger, plan.tables, schema=settings.target_schema, recreate=options.recreate)
+    job_id = record_job(
+        ledger,
+        source_url=required_source(settings),
+        snapshot_url=source.url,
+        fingerprint=source.fingerprint,
+        target_schema=settings.target_schema,
+        options=options,
+        grades=plan.grades,
+    )
+    for position, table in enumerate(parents_first(plan.tables), start=1):
+        record_table(ledger, job_id, position, table)
+    return job_id
+
+
+def _open(target: Target, workforce: Workforce, job_id: int, listener: Listener) -> Watch:
+    with target.ledger(f"opening job {job_id}") as ledger:
+        job = read_job(ledger, job_id)
+        if job.state == JobState.PLANNED:
+            move_job(ledger, job_id, JobState.COPYING)
+    return Watch(target, workforce, job, listener)
+
+
+def _send(target: Target, workforce: Workforce, job_id: int, watch: Watch, *, again: bool) -> None:
+    """Plan what is not planned and send what is not done; both may run twice, so an absent service is waited for."""
+    watch.patiently(lambda: plan_chunks(target, workforce.dispatcher, job_id, watch.look))
+    send = workforce.dispatcher.resend if again else workforce.dispatcher.send_all
+    watch.patiently(lambda: send(job_id))
+
+
+def _what_becomes_of(target: Target, job_id: int) -> str:
+    if target.settings.broker_url is None:
+        return f"interrupted: job {job_id} stands still; go on with: producer resume {job_id}"
+    try:
+        planned = all(table.planned for table in progress_of(target, job_id).tables)
+    except ConvoyError:  # the target is away; what is certain is how to go on
+        planned = False
+    if not planned:
+        return (
+            f"interrupted: not all chunks of job {job_id} are planned yet, workers copy what is; go on with:"
+            f" producer resume {job_id}, end it: producer cancel {job_id}"
+        )
+    return (
+        f"interrupted: job {job_id} goes on; watch it: producer status {job_id} --watch,"
+        f" wait for it: producer resume {job_id}, end it: producer cancel {job_id}"
+    )

@@ -1,0 +1,146 @@
+"""What commands that only look return: plan, jobs, check, rejects, report; ``--json`` is made of the fields' names."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from producer.records import FailureLine, MismatchLine
+from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTable:
+    """One table of a plan."""
+
+    source: str
+    target: str
+    """With its schema, unquoted."""
+    rows: int
+    bytes: int
+    """Source bytes, estimated from sampled row widths."""
+    chunks: int
+    creates: bool
+    """False: the table is there already and rows are upserted."""
+    load: str
+    compare_by: str
+    primary_key: tuple[str, ...]
+    unique_keys: int
+    indexes: int
+    foreign_keys: int
+    expected_rejects: int
+    columns: tuple[TargetColumn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """What a job would do. JSON of `producer plan`."""
+
+    source: str
+    """Redacted."""
+    target: str | None
+    """Redacted; None: no target was looked at."""
+    target_schema: str
+    tables: tuple[PlannedTable, ...]
+    grades: tuple[ObjectGrade, ...]
+    notes: tuple[str, ...]
+    """What the plan could not look at."""
+    sql: str
+    """The schema as one script for psql."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """One job. JSON of `producer jobs` is a list of these."""
+
+    job: int
+    state: str
+    source: str
+    target_schema: str
+    created_at: datetime
+    ended_at: datetime | None
+    tables: int
+    rows: int
+    error: str | None
+
+
+class Outcome(enum.StrEnum):
+    """How a check of `producer check` came out."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Nothing is wrong, but a person may want to know."""
+    WRONG = "wrong"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of `producer check`; its JSON is a list of these."""
+
+    what: str
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectLine:
+    """One rejected row. JSON of `producer rejects` is a list of these."""
+
+    table: str
+    key: tuple[Any, ...]
+    """Each value with its storage class, as the ledger keeps it: ``{"integer": "7"}``."""
+    column: str | None
+    reason: str
+    value: Any
+    """The value that did not fit, with its storage class; None where the row as a whole was refused."""
+    row: dict[str, Any]
+    """The whole row: each source column's value with its storage class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTable:
+    """One table in the proof of a copy."""
+
+    source: str
+    target: str
+    state: str
+    rows_source: int
+    rows_target: int
+    rejects: int
+    rows_verified: int
+    mismatches: int
+    chunks: int
+    chunks_by_path: dict[str, int]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The proof of a copy. JSON of `producer report`."""
+
+    job: int
+    state: str
+    error: str | None
+    source: str
+    snapshot: str
+    fingerprint: str
+    target_schema: str
+    options: JobOptions
+    created_at: datetime
+    ended_at: datetime | None
+    seconds: float | None
+    tables: tuple[ReportTable, ...]
+    rows_source: int
+    rows_target: int
+    rejects: int
+    rows_verified: int
+    mismatches: int
+    shown_mismatches: tuple[MismatchLine, ...]
+    """The first of them, at most 1,000."""
+    failures: tuple[FailureLine, ...]
+    """The first failed chunks, at most 1,000."""
+    exact_objects: int
+    not_exact: tuple[ObjectGrade, ...]

@@ -1,0 +1,133 @@
+"""Waiting for a job: shows where it is, rescues what was lost, and says so where nobody works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from producer.progress import Pace
+from producer.reading import progress_of
+from producer.records import JobProgress, Listener
+from producer.services import Target, Workforce
+from shared.errors import ConvoyError, TransientError, UnreachableError
+from shared.records.work import Job
+from shared.settings import shown
+
+_LOOK_S: Final = 0.5
+"""Twice a second looks alive; a look costs one short query."""
+_RESCUE_S: Final = 2.0
+_STILL_S: Final = 15.0
+"""A chunk takes seconds; where nothing arrives for so long, the workers are asked."""
+_PROBE_S: Final = 2.0
+_PATIENCE_S: Final = 120.0
+"""A restart of PostgreSQL or Redis, recovery included, is over by then."""
+_WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
+T = TypeVar("T")
+
+
+class Watch:
+    """Watches one job."""
+
+    def __init__(self, target: Target, workforce: Workforce, job: Job, listener: Listener) -> None:
+        self._target = target
+        self._workforce = workforce
+        self._job_id = job.id
+        self._source = {"url": job.snapshot_url}
+        self._listener = listener
+        self._pace = Pace()
+        self._looked_at = self._rescued_at = 0.0
+        self._moved_at = time.monotonic()
+        self._standing: object = None
+        self._warned: set[str] = set()
+
+    def look(self) -> None:
+        """Show where the job is, if the last look is some time ago."""
+        if time.monotonic() - self._looked_at >= _LOOK_S:
+            self._look()
+
+    def wait(self) -> JobProgress:
+        """Wait for the job's end.
+
+        Raises:
+            UnreachableError: where a service stays away for two minutes, or the local fleet ended.
+        """
+        while True:
+            progress = self.patiently(self._look)
+            if progress.ended:
+                return progress
+            if time.monotonic() - self._rescued_at >= _RESCUE_S:
+                self.patiently(lambda: self._workforce.dispatcher.rescue(self._job_id))
+                self._rescued_at = time.monotonic()
+            self._check_workers()
+            time.sleep(_LOOK_S)
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Do something that needs the services; while one is away, warn once and try again.
+
+        Raises:
+            UnreachableError: after two minutes.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception_type((UnreachableError, TransientError)),
+            wait=wait_exponential(multiplier=0.5, max=5),
+            stop=stop_after_delay(_PATIENCE_S),
+            before_sleep=self._warn_of_retry,
+            reraise=True,
+        )
+        try:
+            return attempts(act)
+        except (UnreachableError, TransientError) as error:
+            msg = (
+                f"{error} (tried for {_PATIENCE_S:.0f} s); the job is kept in the ledger:"
+                f" `producer resume {self._job_id}` goes on once the service is back"
+            )
+            raise UnreachableError(msg) from error
+
+    def _look(self) -> JobProgress:
+        progress = progress_of(self._target, self._job_id, self._pace)
+        self._looked_at = time.monotonic()
+        standing = (progress.chunks, progress.chunks_done, [(t.state, t.verified) for t in progress.tables])
+        if standing != self._standing:
+            self._standing, self._moved_at = standing, self._looked_at
+        self._listener.show(progress)
+        return progress
+
+    def _warn_of_retry(self, retry: RetryCallState) -> None:
+        if retry.outcome is not None:
+            self._warn(f"{retry.outcome.exception()}; trying again for {_PATIENCE_S:.0f} s")
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._listener.warn(text)
+
+    def _check_workers(self) -> None:
+        """Look after the fleet; ask the workers where nothing moves."""
+        if self._workforce.fleet is not None:
+            self._check_fleet()
+        if time.monotonic() - self._moved_at < _STILL_S:
+            return
+        self._moved_at = time.monotonic()
+        try:
+            answers = self._workforce.broker.probe(self._source, timeout_s=_PROBE_S)
+        except ConvoyError as error:
+            self._warn(str(error))
+            return
+        if not answers:
+            broker = shown(self._target.settings.broker_url) or "the local fleet's broker"
+            self._warn(f"no worker answers at {broker}, the job waits: start workers with `{_WORKER_COMMAND}`")
+        for worker, answer in sorted(answers.items()):
+            for seen in ("source", "target", "ledger"):
+                if answer.get(seen) not in ("ok", "not asked", None):
+                    self._warn(f"worker {worker}: {answer[seen]}")
+
+    def _check_fleet(self) -> None:
+        assert self._workforce.fleet is not None  # noqa: S101 - narrows the type
+        try:
+            self._workforce.fleet.check()
+        except UnreachableError as error:
+            msg = f"{error}\njob {self._job_id} stands still; go on with: producer resume {self._job_id}"
+            raise UnreachableError(msg) from error

@@ -1,0 +1,65 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.filesize import decimal
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_BRIEF: Final = 10
+"""Below ten seconds, tenths matter to a person who waits."""
+_LONGEST_CELL: Final = 120
+
+
+def size(bytes_: float) -> str:
+    """Bytes in powers of ten, as disks are sold: ``12.3 MB``."""
+    return decimal(int(bytes_))
+
+
+def rate(bytes_per_s: float | None) -> str:
+    """Bytes a second; empty where nothing is known."""
+    return "" if bytes_per_s is None else f"{decimal(int(bytes_per_s))}/s"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time: ``3.4 s``, ``2 min 5 s``, ``3 h 20 min``; empty where nothing is known."""
+    if seconds is None:
+        return ""
+    if seconds < _BRIEF:
+        return f"{seconds:.1f} s"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
+    if seconds < _DAY:
+        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
+    return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
+
+
+def count(number: int) -> str:
+    """A number with its thousands apart; nothing for zero where zero is good news."""
+    return f"{number:,}"
+
+
+def bad(number: int) -> str:
+    """A number that should be zero: empty then."""
+    return f"{number:,}" if number else ""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its word: ``1 table``, ``2 tables``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def state(text: str) -> str:
+    """A state of job or table, in words."""
+    return text.replace("_", " ")
+
+
+def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
+    """A text of the source as one line that cannot move the cursor, cut where it is long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text or "")
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
