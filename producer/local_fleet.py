@@ -25,6 +25,7 @@ from shared.settings import Settings
 
 _QUEUES = "copy,verify,control"
 _READY_SECONDS = 60  # 1 s where the machine is idle
+_SOFT_STOP_SECONDS = 5  # a person waits for it after Ctrl-C; what is not done by then is rolled back and done again
 _KEEPER_STOP_SECONDS = WORKER_STOP_SECONDS + 10
 _POLL_SECONDS = 0.02
 _LOG_LINES = 25
@@ -132,7 +133,8 @@ class LocalFleet:
     def _worker_command(self) -> list[str]:
         worker = [sys.executable, "-P", "-m", "celery", "-A", self._app, "worker", "-Q", _QUEUES]
         worker += ["-c", str(self._workers), "-n", f"local{os.getpid()}@%h", "--loglevel", "INFO"]
-        return [*worker, "--without-mingle", "--without-gossip"]  # there is no other worker to talk to
+        worker += ["--without-mingle", "--without-gossip"]  # there is no other worker to talk to
+        return [*worker, f"worker.soft_shutdown_timeout={_SOFT_STOP_SECONDS}"]
 
     def _environment(self) -> dict[str, str]:
         """Hand the workers every setting that this process was given, wherever from."""

@@ -28,7 +28,7 @@ import os, pathlib, time
 from celery import Celery
 
 app = Celery("dummy", broker=os.environ["PGCONVOY_BROKER_URL"], backend=os.environ["PGCONVOY_RESULT_URL"])
-app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_soft_shutdown_timeout=1)
+app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_soft_shutdown_timeout=300)
 
 @app.task(name="dummy.write")
 def write(path, variable):
