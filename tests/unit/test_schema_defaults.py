@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.records.plan import Grade, TargetType, TypeKind
@@ -124,6 +124,9 @@ def _as_sqlite_stores(value: object, affinity: Affinity) -> object:
 _NUMBERS_IN_TEXT = st.from_regex(r"\s?[+-]?(\d{1,4}\.?\d{0,3}|\.\d{1,3})(e[+-]?\d{1,2})?\s?x?", fullmatch=True)
 
 
+@example(-0.0, Affinity.TEXT)
+@example("1e400", Affinity.TEXT)
+@example("1e400", Affinity.NUMERIC)
 @given(
     st.integers(-(2**63), 2**63 - 1)
     | st.integers(-(10**6), 10**6).map(lambda n: n / 64)
