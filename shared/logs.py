@@ -12,7 +12,7 @@ from shared.redact import redact
 class RedactingFormatter(logging.Formatter):
     """Formats a record, traceback included, and takes the passwords out of the whole."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""

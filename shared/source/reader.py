@@ -27,6 +27,13 @@ class SourceReader(Protocol):
     def fingerprint(self) -> str:
         """Identify this very content cheaply: another file, or a changed one, answers otherwise."""
 
+    def check(self) -> None:
+        """Look for damage.
+
+        Raises:
+            SourceError: with the first finding.
+        """
+
     def catalog(self) -> SourceCatalog:
         """Read the schema."""
 
@@ -42,14 +49,19 @@ class SourceReader(Protocol):
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""
 
-    def read_arrow(self, read: TableRead, key_range: ChunkRange) -> pa.Table:
+    def read_arrow(self, read: TableRead, key_range: ChunkRange, *, suspects: Sequence[str] | None = None) -> pa.Table:
         """Read a chunk as Arrow columns in the storage of the source: int64, double, string, binary.
 
         The columns are named by position ("0", "1", …) in the order of ``read.columns``. A column without
         any value is of type null. Rows come in chunk-key order.
 
+        Args:
+            read: The table and its columns.
+            key_range: The chunk.
+            suspects: Columns that may mix storage classes and are asked about first; None: all of them.
+
         Raises:
-            NotArrowableError: where a column of the chunk mixes storage classes.
+            NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.
         """
 
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:

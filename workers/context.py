@@ -1,0 +1,103 @@
+"""What one worker process keeps open: settings, ledger, broker, and the source that it reads."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from shared.broker import Broker
+from shared.dispatch import Dispatcher
+from shared.errors import SourceChangedError, SourceError, TransientError
+from shared.ledger.engine import LedgerStore
+from shared.ledger.upgrade import check_ledger
+from shared.records.work import Job
+from shared.settings import Settings, load_settings
+from shared.source.kinds import open_source
+from shared.source.reader import SourceReader
+from shared.target.connections import SessionSettings, connect_arrow, connect_rows
+
+
+class WorkerContext:
+    """Everything that outlives a task, made when first asked for and never inherited from a parent process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.store = LedgerStore(
+            lambda: connect_rows(settings.target, self._session("ledger", durable=True)),
+            pool_size=settings.ledger_pool_size,
+        )
+        self.dispatcher = Dispatcher(self.store, Broker(settings), settings)
+        self._ledger_checked = False
+
+    def check_ledger(self) -> None:
+        """Refuse a ledger of another version, once a process."""
+        if not self._ledger_checked:
+            with self.store.transaction() as ledger:
+                check_ledger(ledger.connection)
+            self._ledger_checked = True
+
+    @contextmanager
+    def source(self, job: Job) -> Iterator[SourceReader]:
+        """Open the job's source and refuse it if it isn't what the job was planned from, before and after reading.
+
+        Raises:
+            SourceChangedError: where the fingerprint differs.
+            TransientError: where this worker can't see the source: another one may.
+        """
+        try:
+            reader = open_source(job.snapshot_url, frozen=job.options.snapshot)
+        except SourceError as error:
+            msg = f"worker {self.worker} cannot read the source: {error}"
+            raise TransientError(msg) from error
+        with reader:
+            self._refuse_changed(reader, job)
+            yield reader
+            self._refuse_changed(reader, job)
+
+    @contextmanager
+    def arrow(self, name: str) -> Iterator[Any]:
+        """Connect to the target for one transaction of columns."""
+        with closing(connect_arrow(self.settings.target, self._session(name, durable=False))) as connection:
+            yield connection
+
+    @contextmanager
+    def arrow_for_reads(self, name: str) -> Iterator[Any]:
+        """Connect to the target, or its replica, for verification."""
+        with closing(connect_arrow(self.settings.target_for_reads, self._session(name, durable=False))) as connection:
+            yield connection
+
+    def _refuse_changed(self, reader: SourceReader, job: Job) -> None:
+        if reader.fingerprint() != job.fingerprint:
+            msg = (
+                f"the source {job.snapshot_url} has changed since job {job.id} was planned:"
+                " start a new job, or let the job make a snapshot"
+            )
+            raise SourceChangedError(msg)
+
+    def _session(self, name: str, *, durable: bool) -> SessionSettings:
+        settings = self.settings
+        return SessionSettings(
+            application_name=f"pgconvoy {name}",
+            connect_timeout_s=settings.connect_timeout_s,
+            lock_timeout_s=settings.lock_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            durable=durable,
+        )
+
+
+@functools.cache
+def worker_context() -> WorkerContext:
+    """This process's own context; `forget_context` drops an inherited one."""
+    return WorkerContext(load_settings())
+
+
+def forget_context() -> None:
+    """Drop what a parent process opened, without closing its connections."""
+    if worker_context.cache_info().currsize:
+        worker_context().store.abandon()
+    worker_context.cache_clear()

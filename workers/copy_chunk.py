@@ -1,0 +1,153 @@
+"""How one chunk travels: claim, read, convert, write, record; rows and record in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.errors import (
+    ConvoyError,
+    NotArrowableError,
+    PermanentError,
+    SourceChangedError,
+    TransientError,
+)
+from shared.ledger.attempts import (
+    claim_if_pending,
+    fail_if_current,
+    finish_if_current,
+    hold_if_current,
+    mark_started,
+    record_rejects,
+)
+from shared.ledger.jobs import read_job, read_table
+from shared.ledger.session import ArrowLedger
+from shared.points import Point, reach
+from shared.records.plan import LoadPath, TablePlan
+from shared.records.work import Chunk, CopyPath, CopyResult, Job
+from shared.source.reader import SourceReader
+from shared.target.careful_writer import write_carefully
+from shared.target.connections import translate_error
+from shared.target.convert import to_target
+from shared.target.copy_writer import write_bare
+from shared.target.upsert import upsert
+from workers.context import WorkerContext
+from workers.failures import sentence_of
+from workers.fingerprint import FingerprintingRows, fingerprint_of
+
+log = logging.getLogger(__name__)
+_BATCH_ROWS = 1000
+"""Rows in memory at once on the careful path: halving a batch to find one bad row takes ten statements."""
+
+
+def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
+    """Copy one chunk, or find that there is nothing to do; never raises, so that the chord goes on.
+
+    Returns:
+        What happened, in a few words, for Flower and the log.
+    """
+    with context.store.transaction() as ledger:
+        chunk = claim_if_pending(ledger, chunk_id, context.worker)
+        if chunk is None:
+            return "nothing to do: not pending, not due, or its job has ended"
+        job = read_job(ledger, chunk.job_id)
+        table = read_table(ledger, chunk.table_id)
+        mark_started(ledger, chunk.table_id)
+    assert table is not None  # noqa: S101 - the ledger's foreign key says so
+    try:
+        reach(Point.CLAIMED, chunk.id)
+        result = _copy(context, job, chunk, table.plan)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded with the chunk
+        return _record_failure(context, chunk, table.plan, error)
+    reach(Point.COMMITTED_NOT_ACKNOWLEDGED, chunk.id)
+    if result is None:
+        return f"attempt {chunk.attempt} was overtaken"
+    return f"copied {result.rows} rows by {result.path}"
+
+
+def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+    """Take the fast path, and the careful one where Arrow or PostgreSQL can't take the chunk as a whole."""
+    with context.source(job) as reader:
+        try:
+            return _copy_columns(context, reader, chunk, plan)
+        except SourceChangedError:
+            raise
+        except (NotArrowableError, PermanentError) as reason:
+            log.info("%s takes the careful path: %s", _place(chunk, plan), reason)
+            return _copy_rows(context, reader, chunk, plan)
+
+
+def _copy_columns(context: WorkerContext, reader: SourceReader, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+    suspects = [column.source for column in plan.columns if column.mixed]
+    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects)
+    fingerprint = fingerprint_of(source_rows)
+    rows = to_target(source_rows, plan.columns)
+    del source_rows  # a chunk in memory once, not twice
+    with context.arrow(f"copy chunk {chunk.id}") as connection, _translated(chunk, plan):
+        ledger = ArrowLedger(connection)
+        if not hold_if_current(ledger, chunk):
+            return None
+        bare = plan.load is LoadPath.BARE
+        written = write_bare(connection, rows, plan) if bare else upsert(connection, rows, plan)
+        path = CopyPath.ARROW_BARE if bare else CopyPath.ARROW_UPSERT
+        result = CopyResult(path=path, rows=written, fingerprint=fingerprint)
+        finish_if_current(ledger, chunk, result)
+        reach(Point.COPIED_NOT_COMMITTED, chunk.id)
+        connection.commit()
+    return result
+
+
+def _copy_rows(context: WorkerContext, reader: SourceReader, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+    rows = FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS))
+    with _translated(chunk, plan), context.store.transaction() as ledger:
+        if not hold_if_current(ledger, chunk):
+            return None
+        written = write_carefully(ledger.connection.connection.dbapi_connection, rows, plan)
+        result = replace(written, fingerprint=rows.fingerprint())
+        record_rejects(ledger, chunk, plan, result.rejects)
+        finish_if_current(ledger, chunk, result)
+        reach(Point.COPIED_NOT_COMMITTED, chunk.id)
+    return result
+
+
+def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error: Exception) -> str:
+    """Record the failure with the time of the next attempt; a failure of that too is left to rescue."""
+    sentence = _sentence(chunk, plan, error)
+    log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+    settings = context.settings
+    try:
+        with context.store.transaction() as ledger:
+            state = fail_if_current(
+                ledger,
+                chunk,
+                sentence,
+                retry=isinstance(error, TransientError),
+                max_attempts=settings.max_attempts,
+                delay_s=settings.retry_delay_s,
+            )
+    except SQLAlchemyError as lost:
+        return f"failed, and the ledger could not be told: {sentence_of(lost)}"
+    return f"attempt {chunk.attempt} failed, the chunk is {state or 'not ours any more'}: {sentence}"
+
+
+def _sentence(chunk: Chunk, plan: TablePlan, error: Exception) -> str:
+    return f"{_place(chunk, plan)}, attempt {chunk.attempt}: {sentence_of(error)}"
+
+
+def _place(chunk: Chunk, plan: TablePlan) -> str:
+    return f"table {plan.read.table}, chunk {chunk.number} {chunk.key_range}"
+
+
+@contextmanager
+def _translated(chunk: Chunk, plan: TablePlan) -> Iterator[None]:
+    """Turn a driver's errors into ours, once."""
+    try:
+        yield
+    except ConvoyError:
+        raise
+    except Exception as error:
+        raise translate_error(error, what=f"copying {_place(chunk, plan)}") from error

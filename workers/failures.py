@@ -1,0 +1,36 @@
+"""One sentence for whatever went wrong in a task: for the ledger, the log and Flower."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+
+from shared.errors import ConvoyError
+from shared.redact import redact
+from workers.context import WorkerContext
+
+log = logging.getLogger(__name__)
+
+
+def sentence_of(error: BaseException) -> str:
+    """What happened, for people, without passwords: our errors' own text, or a driver's first line."""
+    if isinstance(error, ConvoyError):
+        return redact(str(error))
+    first_line = str(error).strip().split("\n", 1)[0]
+    return redact(f"{type(error).__name__}: {first_line}")
+
+
+def left_to_rescue(function: Callable[[WorkerContext, int], str]) -> Callable[[WorkerContext, int], str]:
+    """Turn an error into the task's answer: its transaction is rolled back, and rescue asks for it again."""
+
+    @functools.wraps(function)
+    def answer(context: WorkerContext, number: int, /) -> str:
+        try:
+            return function(context, number)
+        except Exception as error:
+            sentence = f"{function.__name__} {number} did not end, rescue asks again: {sentence_of(error)}"
+            log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+            return sentence
+
+    return answer

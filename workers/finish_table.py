@@ -1,0 +1,107 @@
+"""What follows when a table's chunks are done: keys and indexes, then comparison, then its end."""
+
+from __future__ import annotations
+
+from shared.compare.tables import compare_table
+from shared.errors import ConvoyError
+from shared.ledger.comparisons import record_table_comparison
+from shared.ledger.jobs import move_table, read_job, read_table
+from shared.ledger.progress import read_table_progress
+from shared.ledger.queueing import step_of
+from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.states import TableState
+from shared.ledger.steps import Step
+from shared.points import Point, reach
+from shared.records.work import JobTable
+from workers.context import WorkerContext
+from workers.failures import left_to_rescue
+from workers.objects import build_keys
+
+
+@left_to_rescue
+def finish_table(context: WorkerContext, table_id: int) -> str:
+    """Do what the table needs next until it waits for chunks or has ended; harmless when it runs twice or early.
+
+    Returns:
+        Where the table is now, for Flower and the log.
+    """
+    while _take_step(context, table_id):
+        pass
+    with context.store.transaction() as ledger:
+        table = read_table(ledger, table_id)
+    if table is None:
+        return f"table {table_id} is gone from the ledger"
+    context.dispatcher.send_finish_job(table.job_id)
+    return f"table {table.plan.read.table} is {table.state}"
+
+
+def _take_step(context: WorkerContext, table_id: int) -> bool:
+    """Take one step; False where there is none to take now."""
+    with context.store.transaction() as ledger:
+        step = step_of(ledger, table_id, lock=True)
+        match step:
+            case Step.BUILD:
+                move_table(ledger, table_id, TableState.BUILDING)
+            case Step.FAIL:
+                return _fail(ledger, table_id)
+            case Step.CANCEL:
+                return move_table(ledger, table_id, TableState.CANCELLED)
+    match step:
+        case Step.BUILD:
+            return _build(context, table_id)
+        case Step.CHECK:
+            return _check(context, table_id)
+        case Step.COPY | Step.COMPARE:
+            context.dispatcher.send_work(table_id)
+    return False
+
+
+def _build(context: WorkerContext, table_id: int) -> bool:
+    """Build keys and indexes in one transaction that holds the table's row; False where somebody else is at it."""
+    with context.store.transaction() as ledger:
+        table = read_table(ledger, table_id, lock=True, skip_locked=True)
+        if table is None or table.state != TableState.BUILDING:
+            return False
+        options = read_job(ledger, table.job_id).options
+        reach(Point.BUILDING, table_id)
+        error = build_keys(ledger, table.job_id, table.plan) if table.plan.creates else None
+        if error is not None:
+            return move_table(ledger, table_id, TableState.FAILED, error=error)
+        verified = options.verify and not options.schema_only
+        return move_table(ledger, table_id, TableState.VERIFYING if verified else TableState.COMPLETED)
+
+
+def _check(context: WorkerContext, table_id: int) -> bool:
+    """Look at the table as a whole and end it; False where somebody else is at it."""
+    with context.store.transaction() as ledger:
+        table = read_table(ledger, table_id, lock=True, skip_locked=True)
+        if table is None or table.state != TableState.VERIFYING:
+            return False
+        error = _compare_whole(context, ledger, table)
+        return move_table(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error=error)
+
+
+def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> str | None:
+    """Compare what only the table as a whole shows; returns why it fails, or None."""
+    job = read_job(ledger, table.job_id)
+    rejects = read_table_progress(ledger, table.id).rejects
+    plan = table.plan
+    try:
+        with context.source(job) as reader, context.arrow_for_reads(f"verify table {table.id}") as connection:
+            rows = reader.count_rows(plan.read.table)
+            expected = rows if plan.row_limit is None else min(rows, plan.row_limit)
+            comparison = compare_table(reader, connection, plan, source_rows=expected, rejects=rejects)
+    except ConvoyError as error:
+        return f"the table as a whole could not be compared: {error}"
+    record_table_comparison(ledger, table.job_id, table.id, comparison)
+    found = read_table_progress(ledger, table.id).mismatches
+    return f"{found} mismatches: `producer report` names them" if found else None
+
+
+def _fail(ledger: SqlAlchemyLedger, table_id: int) -> bool:
+    counts = read_table_progress(ledger, table_id)
+    if counts.failed:
+        error = f"{counts.failed} of {counts.chunks} chunks failed: `producer requeue` copies them again"
+    else:
+        error = "chunks could not be compared: `producer verify` compares them again"
+    return move_table(ledger, table_id, TableState.FAILED, error=error)

@@ -1,0 +1,124 @@
+"""Building keys, indexes and foreign keys on a loaded table, one savepoint each, as often as it takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from shared.ledger.jobs import add_grades
+from shared.ledger.session import SqlAlchemyLedger
+from shared.records.plan import Grade, ObjectGrade, TablePlan, TargetColumn
+from shared.records.source import ObjectKind
+from shared.redact import redact
+from shared.target import ddl
+from shared.target.connections import translate_error
+
+log = logging.getLogger(__name__)
+_UNIQUE_VIOLATION: Final = "23505"
+_EXISTING: Final = """
+    SELECT c.relname FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+     WHERE n.nspname = :schema AND t.relname = :name
+    UNION ALL
+    SELECT k.conname FROM pg_catalog.pg_constraint k
+      JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+     WHERE n.nspname = :schema AND t.relname = :name
+"""
+_IDENTITY: Final = """
+    SELECT 1 FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+     WHERE n.nspname = :schema AND t.relname = :name AND a.attname = :column AND a.attidentity <> ''
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What PostgreSQL said when it refused a statement."""
+
+    reason: str
+    by_rows: bool
+    """Whether the rows violate a key, rather than the object being impossible."""
+
+
+def existing_objects(ledger: SqlAlchemyLedger, plan: TablePlan) -> frozenset[str]:
+    """The names of the indexes and constraints that a table has."""
+    found = ledger.connection.execute(sa.text(_EXISTING), {"schema": plan.schema, "name": plan.name})
+    return frozenset(found.scalars())
+
+
+def is_identity(ledger: SqlAlchemyLedger, plan: TablePlan, column: TargetColumn) -> bool:
+    """Whether a column is an identity already."""
+    names = {"schema": plan.schema, "name": plan.name, "column": column.name}
+    return ledger.connection.execute(sa.text(_IDENTITY), names).first() is not None
+
+
+def run(ledger: SqlAlchemyLedger, sql: str) -> None:
+    """Run a statement that has no bound values; a percent sign stands for itself."""
+    ledger.connection.exec_driver_sql(sql.replace("%", "%%"))
+
+
+def attempt(ledger: SqlAlchemyLedger, sql: str, what: str) -> Refusal | None:
+    """Run a statement in a savepoint; returns what PostgreSQL said where it refused.
+
+    Raises:
+        ConvoyError: for what trying again may mend (a lost connection, a lock).
+    """
+    try:
+        with ledger.connection.begin_nested():
+            run(ledger, sql)
+    except DBAPIError as error:
+        translated = translate_error(error, what=what)
+        state = getattr(error.orig, "pgcode", None)
+        if state is None or not state.startswith(("22", "23", "42", "54", "0A")):
+            raise translated from error
+        log.warning("%s", translated)
+        return Refusal(reason=redact(str(translated)), by_rows=state == _UNIQUE_VIOLATION)
+    return None
+
+
+def grade_object(
+    ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, kind: ObjectKind, name: str, *, grade: Grade, reason: str
+) -> None:
+    """Say in the job what became of an object of a table."""
+    found = ObjectGrade(kind=kind, name=name, table=plan.read.table, grade=grade, reason=reason)
+    add_grades(ledger, job_id, [found])
+
+
+def build_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> str | None:
+    """Build what isn't there yet of a table's keys and indexes.
+
+    A key that the rows violate fails the table. What PostgreSQL refuses for another reason (an index row over
+    the B-tree's limit) is left out, and graded so in the job.
+
+    Returns:
+        Why the table fails, or None.
+    """
+    there = existing_objects(ledger, plan)
+    for kind, name, sql in _keys_and_indexes(plan):
+        if name in there:
+            continue
+        refused = attempt(ledger, sql, f"building {kind} {name} of table {plan.name}")
+        if refused is not None and refused.by_rows:
+            return refused.reason
+        if refused is not None:
+            grade_object(ledger, job_id, plan, kind, name, grade=Grade.REFUSED, reason=refused.reason)
+    return None
+
+
+def _keys_and_indexes(plan: TablePlan) -> Iterator[tuple[ObjectKind, str, str]]:
+    primary = ddl.primary_key(plan)
+    if plan.primary_key is not None and primary is not None:
+        yield ObjectKind.PRIMARY_KEY, plan.primary_key.name, primary
+    for key in plan.unique_keys:
+        yield ObjectKind.UNIQUE_KEY, key.name, ddl.unique_key(plan, key)
+    for index in plan.indexes:
+        yield ObjectKind.INDEX, index.name, ddl.index(plan, index)

@@ -1,0 +1,55 @@
+"""How one chunk is verified: hold it, read both sides afresh, compare every value, record."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.compare.chunks import compare_chunk
+from shared.errors import ConvoyError
+from shared.ledger.comparisons import (
+    hold_uncompared,
+    record_compare_failure,
+    record_comparison,
+    rejects_of,
+)
+from shared.ledger.jobs import read_job, read_table
+from shared.points import Point, reach
+from workers.context import WorkerContext
+from workers.failures import sentence_of
+
+log = logging.getLogger(__name__)
+
+
+def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
+    """Compare one chunk, or find that there is nothing to do; never raises, so that the chord goes on.
+
+    Returns:
+        What happened, in a few words, for Flower and the log.
+    """
+    try:
+        return _verify(context, chunk_id)
+    except Exception as error:
+        sentence = sentence_of(error)
+        log.warning("chunk %s was not compared: %s", chunk_id, sentence, exc_info=not isinstance(error, ConvoyError))
+        with suppress(SQLAlchemyError), context.store.transaction() as ledger:
+            record_compare_failure(ledger, chunk_id, f"not compared: {sentence}")
+        return f"not compared: {sentence}"
+
+
+def _verify(context: WorkerContext, chunk_id: int) -> str:
+    with context.store.transaction() as ledger:
+        chunk = hold_uncompared(ledger, chunk_id)
+        if chunk is None:
+            return "nothing to do: compared already, or somebody is at it"
+        job = read_job(ledger, chunk.job_id)
+        table = read_table(ledger, chunk.table_id)
+        assert table is not None  # noqa: S101 - the ledger's foreign key says so
+        rejected = rejects_of(ledger, chunk_id)
+        reach(Point.COMPARING, chunk.id)
+        with context.source(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
+            comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
+        record_comparison(ledger, chunk, comparison)
+    return f"compared {comparison.rows} rows, {comparison.found} mismatches"
