@@ -1,0 +1,49 @@
+"""Which kind of source a URL names, and how each kind is opened and frozen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from shared.errors import SourceError
+from shared.redact import redact
+from shared.source.reader import SourceReader
+from shared.source.sqlite import open_sqlite
+from shared.source.sqlite_file import path_of
+from shared.source.sqlite_snapshot import snapshot_sqlite
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def open_source(url: str, *, frozen: bool) -> SourceReader:
+    """Open a source read-only.
+
+    Args:
+        url: ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or a bare path.
+        frozen: Whether nobody writes to it any more, as with a snapshot; it is then read without locks.
+
+    Raises:
+        SourceError: a sentence that says what is wrong with the URL or with what it names.
+    """
+    _refuse_other_kinds(url)
+    return open_sqlite(url, frozen=frozen)
+
+
+def snapshot_source(url: str, folder: Path) -> str:
+    """Make a consistent copy of a source in `folder`, which is made where it is missing; return the copy's URL.
+
+    Raises:
+        SourceError: where the source cannot be read, or the copy cannot be written.
+    """
+    _refuse_other_kinds(url)
+    return snapshot_sqlite(path_of(url), folder)
+
+
+def _refuse_other_kinds(url: str) -> None:
+    found = _SCHEME.match(url)
+    if found and found["scheme"].lower() != "sqlite":
+        msg = (
+            f"{redact(url)} is no source that pgconvoy can read: it reads SQLite files, "
+            "as sqlite:///relative/path, sqlite:////absolute/path or the path alone"
+        )
+        raise SourceError(msg)

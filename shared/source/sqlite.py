@@ -1,0 +1,176 @@
+"""A SQLite file as a source: everything that `shared.source.reader.SourceReader` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+from adbc_driver_sqlite import dbapi
+
+from shared.errors import NotArrowableError, SourceError
+from shared.records.keys import ChunkRange, Key, SourceRow
+from shared.records.plan import TableRead
+from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
+from shared.source import sqlite_read
+from shared.source.sqlite_catalog import read_catalog
+from shared.source.sqlite_check import find_damage
+from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, translated
+from shared.source.sqlite_fingerprint import fingerprint
+from shared.source.sqlite_keys import column_sql, table_sql, walk, where
+from shared.source.sqlite_profile import profile_table
+
+
+def open_sqlite(url: str, *, frozen: bool = False) -> SqliteReader:
+    """Open a SQLite file read-only.
+
+    Args:
+        url: ``sqlite:///relative``, ``sqlite:////absolute`` or a bare path.
+        frozen: Whether nobody writes to it any more, as with a snapshot; it is then read without locks.
+
+    Raises:
+        SourceError: where it is missing, a folder, unreadable, empty, no database, encrypted or damaged.
+    """
+    return SqliteReader(open_file(path_of(url), frozen=frozen), frozen=frozen)
+
+
+class SqliteReader:
+    """A SQLite file, open for reading; make one with `open_sqlite`.
+
+    Every method may raise SourceError (damage, an unknown table) and TransientError (a lock, the disk).
+    """
+
+    def __init__(self, file: SqliteFile, *, frozen: bool) -> None:
+        self._file = file
+        self._frozen = frozen
+        self._sqlite = file.connect()
+        self._adbc: dbapi.Connection | None = None
+        self._sqlite.text_factory = sqlite_read.exact_text
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._sqlite.close()
+        if self._adbc is not None:
+            self._adbc.close()
+            self._adbc = None
+
+    def fingerprint(self) -> str:
+        """Identify this very content cheaply: another file, or a changed one, answers otherwise."""
+        return fingerprint(self._file.path, frozen=self._frozen)
+
+    def check(self) -> None:
+        """Look for damage.
+
+        Raises:
+            SourceError: with SQLite's first finding.
+        """
+        with translated(self._file.path, "checking it"):
+            finding = find_damage(self._sqlite)
+        if finding is not None:
+            raise SourceError(damaged(self._file.path, finding))
+
+    def catalog(self) -> SourceCatalog:
+        """Read the schema."""
+        with translated(self._file.path, "reading its schema"):
+            return read_catalog(self._sqlite)
+
+    def profile(self, table: SourceTable, *, threads: int = 1) -> TableProfile:
+        """Look at every value of a table, on connections of its own."""
+        with translated(self._file.path, f"surveying the values of table {table.name!r}"):
+            return profile_table(self._file, table, threads=threads, encoding=self._encoding)
+
+    def count_rows(self, table: str) -> int:
+        """Count the rows of a table."""
+        with translated(self._file.path, f"counting the rows of table {table!r}"):
+            row = self._sqlite.execute(f"SELECT count(*) FROM {table_sql(table)}").fetchone()
+        return int(row[0])
+
+    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
+        """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
+        with translated(self._file.path, f"walking the keys of table {table!r}"):
+            yield from walk(self._sqlite, table, chunk_key, step=step, encoding=self._encoding)
+
+    def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
+        """Whether rows with a NULL chunk key exist."""
+        if not chunk_key.nullable:
+            return False
+        key = column_sql(chunk_key.columns[0])
+        with translated(self._file.path, f"looking for NULL keys in table {table!r}"):
+            row = self._sqlite.execute(f"SELECT 1 FROM {table_sql(table)} WHERE {key} IS NULL LIMIT 1").fetchone()
+        return row is not None
+
+    def read_arrow(self, read: TableRead, key_range: ChunkRange, *, suspects: Sequence[str] | None = None) -> pa.Table:
+        """Read a chunk as Arrow columns in the storage of the source: int64, double, string, binary.
+
+        The columns are named by position ("0", "1", …) in the order of ``read.columns``. A column without any
+        value is of type null. Rows come in chunk-key order.
+
+        Args:
+            read: The table, its chunk key and columns.
+            key_range: The chunk.
+            suspects: Columns that may mix storage classes, as their profile says; None: any of them.
+
+        Raises:
+            NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.
+        """
+        with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            rows = self._count(read, key_range)
+            table = sqlite_read.read_arrow(
+                self._arrow_connection(), read, key_range, rows=rows, encoding=self._encoding
+            )
+        self._refuse_mixed(read, key_range, table, read.columns if suspects is None else suspects)
+        return table
+
+    def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
+        """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
+        with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            yield from sqlite_read.read_rows(
+                self._sqlite, read, key_range, batch_rows=batch_rows, encoding=self._encoding
+            )
+
+    def storage_classes(
+        self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
+    ) -> dict[str, frozenset[StorageClass]]:
+        """Ask which storage classes occur in some columns of a chunk, NULL aside."""
+        with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            return sqlite_read.storage_classes(self._sqlite, read, key_range, columns, encoding=self._encoding)
+
+    @cached_property
+    def _encoding(self) -> str:
+        """The encoding of all texts in the file, as Python spells it: utf-8, utf-16le or utf-16be."""
+        return str(self._sqlite.execute("PRAGMA encoding").fetchone()[0]).lower()
+
+    def _count(self, read: TableRead, key_range: ChunkRange) -> int:
+        clause = where(read.chunk_key, key_range, encoding=self._encoding)
+        row = self._sqlite.execute(
+            f"SELECT count(*) FROM {table_sql(read.table)} {clause.sql}", clause.values
+        ).fetchone()
+        return int(row[0])
+
+    def _refuse_mixed(self, read: TableRead, key_range: ChunkRange, table: pa.Table, suspects: Sequence[str]) -> None:
+        could_be = [
+            name
+            for name, column in zip(read.columns, table.columns, strict=True)
+            if name in set(suspects) and sqlite_read.could_be_mixed(column)
+        ]
+        if not could_be:
+            return
+        for name, classes in self.storage_classes(read, key_range, could_be).items():
+            if len(classes) > 1:
+                msg = f"column {name!r} mixes {' and '.join(sorted(classes))} in {key_range} of table {read.table!r}"
+                raise NotArrowableError(msg)
+
+    def _arrow_connection(self) -> dbapi.Connection:
+        if self._adbc is None:
+            self._adbc = dbapi.connect(self._file.uri)
+        return self._adbc

@@ -1,0 +1,222 @@
+"""The schema of a SQLite file as a catalog record.
+
+Tables come from sqlite_schema and the PRAGMAs that every SQLite since 3.26 has; what those leave out comes from the
+CREATE TABLE statements. (PRAGMA table_list would need 3.37, and knows shadow tables only of modules that are loaded.)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from shared.records.source import (
+    Generated,
+    IndexColumn,
+    IndexOrigin,
+    ObjectKind,
+    SourceCatalog,
+    SourceColumn,
+    SourceForeignKey,
+    SourceIndex,
+    SourceObject,
+    SourceTable,
+)
+from shared.source.sqlite_ddl import Deferral, TableStatement, read_create_table
+from shared.source.sqlite_keys import choose_chunk_key, quoted
+from shared.source.sqlite_shadow import shadows_of
+
+_GENERATED: Final = MappingProxyType({2: Generated.VIRTUAL, 3: Generated.STORED})
+"""By `hidden` of PRAGMA table_xinfo (https://sqlite.org/pragma.html#pragma_table_xinfo)."""
+_ORIGINS: Final = MappingProxyType({"c": IndexOrigin.CREATED, "u": IndexOrigin.UNIQUE, "pk": IndexOrigin.PRIMARY_KEY})
+_INTERNAL: Final = "sqlite_"
+"""Names that SQLite keeps for itself: sqlite_sequence, sqlite_stat1, automatic indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One row of sqlite_schema."""
+
+    type: str
+    name: str
+    table: str
+    sql: str
+
+    @property
+    def is_virtual(self) -> bool:
+        return self.type == "table" and self.sql[:20].upper().split()[1:2] == ["VIRTUAL"]
+
+
+def read_catalog(connection: sqlite3.Connection) -> SourceCatalog:
+    """Read the whole schema.
+
+    Raises:
+        sqlite3.Error: where SQLite cannot read it.
+    """
+    entries = [
+        _Entry(*row)
+        for row in connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema")
+        if not row[1].lower().startswith(_INTERNAL)
+    ]
+    shadows = _shadows(entries)
+    sequences = _sequences(connection)
+    statements = {entry.name: entry.sql for entry in entries if entry.type == "index"}
+    tables = [
+        _table(connection, entry, statements, sequences.get(entry.name))
+        for entry in entries
+        if entry.type == "table" and not entry.is_virtual and entry.name not in shadows
+    ]
+    return SourceCatalog(tables=tuple(tables), objects=tuple(_objects(entries, shadows)))
+
+
+def _shadows(entries: Sequence[_Entry]) -> dict[str, str]:
+    """Map each shadow table to its virtual table."""
+    tables = [entry.name for entry in entries if entry.type == "table" and not entry.is_virtual]
+    return {
+        shadow: entry.name
+        for entry in entries
+        if entry.is_virtual
+        for shadow in shadows_of(entry.name, entry.sql, tables)
+    }
+
+
+def _objects(entries: Sequence[_Entry], shadows: dict[str, str]) -> list[SourceObject]:
+    objects: list[SourceObject] = []
+    for entry in entries:
+        if entry.is_virtual:
+            objects.append(SourceObject(kind=ObjectKind.VIRTUAL_TABLE, name=entry.name, sql=entry.sql))
+        elif entry.type == "table" and entry.name in shadows:
+            owner = shadows[entry.name]
+            objects.append(SourceObject(kind=ObjectKind.SHADOW_TABLE, name=entry.name, table=owner, sql=entry.sql))
+        elif entry.type == "view":
+            objects.append(SourceObject(kind=ObjectKind.VIEW, name=entry.name, sql=entry.sql))
+        elif entry.type == "trigger":
+            objects.append(SourceObject(kind=ObjectKind.TRIGGER, name=entry.name, table=entry.table, sql=entry.sql))
+    return objects
+
+
+def _sequences(connection: sqlite3.Connection) -> dict[str, int]:
+    if not connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+        return {}
+    rows = connection.execute(
+        "SELECT name, max(seq) FROM main.sqlite_sequence WHERE typeof(seq) = 'integer' GROUP BY 1"
+    )
+    return dict(rows.fetchall())
+
+
+def _table(
+    connection: sqlite3.Connection, entry: _Entry, index_sql: dict[str, str], sequence: int | None
+) -> SourceTable:
+    statement = read_create_table(entry.sql)
+    info = connection.execute(f"PRAGMA main.table_xinfo({quoted(entry.name)})").fetchall()
+    indexes = _indexes(connection, entry.name, index_sql)
+    primary_key = tuple(name for _, name in sorted((row[5], row[1]) for row in info if row[5]))
+    rowid_column = _rowid_column(primary_key, indexes, statement)
+    columns = tuple(_column(row, statement, rowid_column) for row in info)
+    return SourceTable(
+        name=entry.name,
+        columns=columns,
+        chunk_key=choose_chunk_key(
+            columns,
+            indexes,
+            primary_key=primary_key,
+            rowid_column=rowid_column,
+            without_rowid=statement.without_rowid,
+        ),
+        rowid_column=rowid_column,
+        primary_key=primary_key,
+        without_rowid=statement.without_rowid,
+        strict=statement.strict,
+        autoincrement_floor=sequence,
+        indexes=indexes,
+        foreign_keys=_foreign_keys(connection, entry.name, statement.deferrals),
+        has_checks=statement.has_checks,
+        sql=entry.sql,
+    )
+
+
+def _rowid_column(
+    primary_key: tuple[str, ...], indexes: Sequence[SourceIndex], statement: TableStatement
+) -> str | None:
+    """Find the alias of the rowid: a primary key of one column that needs no index of its own.
+
+    So SQLite itself decides the odd cases: ``INT PRIMARY KEY`` and ``INTEGER PRIMARY KEY DESC`` are no aliases.
+    """
+    has_index = any(index.origin is IndexOrigin.PRIMARY_KEY for index in indexes)
+    if statement.without_rowid or has_index or len(primary_key) != 1:
+        return None
+    return primary_key[0]
+
+
+def _column(
+    row: tuple[int, str, str, int, str | None, int, int], statement: TableStatement, rowid_column: str | None
+) -> SourceColumn:
+    _, name, declared_type, not_null, default_sql, position, hidden = row
+    # Only in ordinary tables can a primary key hold NULL, for the sake of old files.
+    never_null = bool(position) and (statement.without_rowid or statement.strict or name == rowid_column)
+    return SourceColumn(
+        name=name,
+        declared_type=declared_type or "",
+        not_null=bool(not_null) or never_null,
+        default_sql=default_sql,
+        primary_key_position=position or None,
+        generated=_GENERATED.get(hidden, Generated.NO),
+        collation=statement.collations.get(name, "BINARY"),
+    )
+
+
+def _indexes(connection: sqlite3.Connection, table: str, index_sql: dict[str, str]) -> tuple[SourceIndex, ...]:
+    rows = connection.execute(f"PRAGMA main.index_list({quoted(table)})").fetchall()
+    return tuple(  # newest first, says SQLite; people expect the order of creation
+        SourceIndex(
+            name=name,
+            unique=bool(unique),
+            origin=_ORIGINS[origin],
+            columns=_index_columns(connection, name),
+            partial=bool(partial),
+            sql=index_sql.get(name),
+        )
+        for _, name, unique, origin, partial in reversed(rows)
+    )
+
+
+def _index_columns(connection: sqlite3.Connection, index: str) -> tuple[IndexColumn, ...]:
+    rows = connection.execute(f"PRAGMA main.index_xinfo({quoted(index)})").fetchall()
+    return tuple(
+        IndexColumn(name=name, descending=bool(descending), collation=collation)
+        for _, _, name, descending, collation, is_key in rows
+        if is_key
+    )
+
+
+def _foreign_keys(
+    connection: sqlite3.Connection, table: str, deferrals: Sequence[Deferral]
+) -> tuple[SourceForeignKey, ...]:
+    rows_by_id = defaultdict(list)
+    for row in connection.execute(f"PRAGMA main.foreign_key_list({quoted(table)})"):
+        rows_by_id[row[0]].append(row)
+    numbers = sorted(rows_by_id, reverse=True)  # the last one of the statement has number 0
+    if len(deferrals) != len(numbers):
+        deferrals = [Deferral()] * len(numbers)
+    return tuple(
+        _foreign_key(rows_by_id[number], deferral) for number, deferral in zip(numbers, deferrals, strict=True)
+    )
+
+
+def _foreign_key(
+    rows: Sequence[tuple[int, int, str, str, str | None, str, str, str]], deferral: Deferral
+) -> SourceForeignKey:
+    ordered = sorted(rows, key=lambda row: row[1])
+    _, _, parent, _, _, on_update, on_delete, _ = ordered[0]
+    return SourceForeignKey(
+        columns=tuple(row[3] for row in ordered),
+        parent_table=parent,
+        parent_columns=tuple(row[4] for row in ordered if row[4] is not None),
+        on_update=on_update,
+        on_delete=on_delete,
+        deferrable=deferral.deferrable,
+        initially_deferred=deferral.initially_deferred,
+    )

@@ -1,0 +1,150 @@
+"""What SQLite's PRAGMAs leave out of a table, read from its CREATE TABLE statement.
+
+That is: CHECK constraints, the collation of a column, the deferrability of a foreign key, the options after
+the last parenthesis, and the module of a virtual table. SQLite has accepted the statement, so its grammar holds
+(https://sqlite.org/lang_createtable.html); a few words at the first level of parentheses are all that is looked
+for, and strings, comments and quoted names are skipped as tokens. A general SQL parser knows less of SQLite's
+own ways (several type words, missing commas between constraints, names in single quotes) than this needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<skip>\s+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))
+    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*')
+    |(?P<word>(?:[A-Za-z_]|[^\x00-\x7f])(?:[A-Za-z0-9_$]|[^\x00-\x7f])*)
+    |(?P<other>[\d.]+\w*|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_TABLE_CONSTRAINTS: Final = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+"""Words that begin a table constraint; none of them can be a column's name unquoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str
+    kind: str
+    depth: int
+
+    @property
+    def keyword(self) -> str:
+        """The token in capitals where it can be a keyword, else empty."""
+        return self.text.upper() if self.kind == "word" else ""
+
+    @property
+    def name(self) -> str:
+        """The identifier that the token stands for."""
+        if self.kind != "quoted":
+            return self.text
+        end = self.text[-1]
+        return self.text[1:-1] if end == "]" else self.text[1:-1].replace(end * 2, end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """When a foreign key is checked."""
+
+    deferrable: bool = False
+    initially_deferred: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class TableStatement:
+    """What a CREATE TABLE statement says beyond the PRAGMAs."""
+
+    collations: dict[str, str] = field(default_factory=dict)
+    """By column name; columns without COLLATE are left out."""
+    deferrals: list[Deferral] = field(default_factory=list)
+    """One for each foreign key, in the order of the statement."""
+    has_checks: bool = False
+    without_rowid: bool = False
+    strict: bool = False
+
+
+def read_create_table(sql: str) -> TableStatement:
+    """Read a CREATE TABLE statement as SQLite keeps it."""
+    tokens = list(_tokens(sql))
+    statement = TableStatement()
+    body = [token for token in tokens if token.depth == 1]
+    for item in _items(body):
+        _read_item(item, statement)
+    options = {a.keyword for a in _after_body(tokens)}
+    statement.strict = "STRICT" in options
+    statement.without_rowid = "WITHOUT" in options
+    return statement
+
+
+def module_of(sql: str) -> str:
+    """Name the module of a CREATE VIRTUAL TABLE statement, in lower case; empty where it cannot be told."""
+    tokens = list(_tokens(sql))
+    for using, module in pairwise(tokens):
+        if using.keyword == "USING":
+            return module.name.lower()
+    return ""
+
+
+def has_module_option(sql: str, option: str) -> bool:
+    """Whether the arguments of a CREATE VIRTUAL TABLE statement set an option (``content=…``)."""
+    inside = [token for token in _tokens(sql) if token.depth == 1]
+    return any(a.keyword == option.upper() and b.text == "=" for a, b in pairwise(inside))
+
+
+def _tokens(sql: str) -> Iterator[_Token]:
+    """Cut SQL into tokens; a parenthesis belongs to the level outside of it."""
+    depth = 0
+    for match in _TOKEN.finditer(sql):
+        kind, text = match.lastgroup or "other", match[0]
+        if kind == "skip":
+            continue
+        if text == ")":
+            depth -= 1
+        yield _Token(text, kind, depth)
+        if text == "(":
+            depth += 1
+
+
+def _items(body: Sequence[_Token]) -> Iterator[list[_Token]]:
+    """Cut the body at its commas: columns and table constraints."""
+    item: list[_Token] = []
+    for token in body:
+        if token.text == ",":
+            yield item
+            item = []
+        else:
+            item.append(token)
+    if item:
+        yield item
+
+
+def _read_item(item: Sequence[_Token], statement: TableStatement) -> None:
+    column = item[0].name if item and item[0].keyword not in _TABLE_CONSTRAINTS else None
+    words = item if column is None else item[1:]
+    for place, token in enumerate(words):
+        match token.keyword:
+            case "CHECK":
+                statement.has_checks = True
+            case "COLLATE" if column is not None and place + 1 < len(words):
+                statement.collations[column] = words[place + 1].name.upper()
+            case "REFERENCES":
+                statement.deferrals.append(Deferral())
+            case "DEFERRABLE" if statement.deferrals:
+                statement.deferrals[-1] = _deferral(words, place)
+
+
+def _deferral(words: Sequence[_Token], place: int) -> Deferral:
+    negated = place > 0 and words[place - 1].keyword == "NOT"
+    initially = [token.keyword for token in words[place + 1 : place + 3]]
+    return Deferral(deferrable=not negated, initially_deferred=not negated and initially == ["INITIALLY", "DEFERRED"])
+
+
+def _after_body(tokens: Sequence[_Token]) -> Sequence[_Token]:
+    closings = [place for place, token in enumerate(tokens) if token.text == ")" and token.depth == 0]
+    return tokens[closings[-1] + 1 :] if closings else []

@@ -1,0 +1,154 @@
+"""Chunk keys of SQLite tables: which one a table has, and key ranges in SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
+from shared.records.source import ChunkKey, ChunkKeyKind, SourceColumn, SourceIndex
+
+ROWID_NAMES: Final = ("rowid", "_rowid_", "oid")
+"""What SQLite calls the rowid, each unless a column has the name (https://sqlite.org/lang_createtable.html#rowid)."""
+
+NO_CHUNK_KEY: Final = ChunkKey(kind=ChunkKeyKind.NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """A piece of SQL (empty, or with its keyword) and the values to bind to it, in order."""
+
+    sql: str = ""
+    values: tuple[Value, ...] = ()
+
+    def narrowed(self, condition: str) -> Clause:
+        """Add a condition to a WHERE clause, empty or not."""
+        return Clause(sql=f"{self.sql} AND {condition}" if self.sql else f"WHERE {condition}", values=self.values)
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_sql(name: str) -> str:
+    """Name a column of the table that `table_sql` names; qualified, so that SQLite never takes it for a string."""
+    return f"t.{quoted(name)}"
+
+
+def table_sql(table: str) -> str:
+    """Name a table of the file under the alias that `column_sql` uses."""
+    return f"main.{quoted(table)} AS t"
+
+
+def choose_chunk_key(
+    columns: Sequence[SourceColumn],
+    indexes: Sequence[SourceIndex],
+    *,
+    primary_key: tuple[str, ...],
+    rowid_column: str | None,
+    without_rowid: bool,
+) -> ChunkKey:
+    """Choose what a table is cut on: the rowid wherever it has a name, since reading in file order is fastest."""
+    if without_rowid:
+        return ChunkKey(kind=ChunkKeyKind.COLUMNS, columns=primary_key)
+    taken = {column.name.lower() for column in columns}
+    free = next((name for name in ROWID_NAMES if name not in taken), rowid_column)
+    if free is not None:
+        return ChunkKey(kind=ChunkKeyKind.ROWID, columns=(free,))
+    return _unique_key(columns, indexes)
+
+
+def _unique_key(columns: Sequence[SourceColumn], indexes: Sequence[SourceIndex]) -> ChunkKey:
+    never_null = {column.name for column in columns if column.not_null}
+    candidates = [
+        tuple(column.name for column in index.columns if column.name is not None)
+        for index in indexes
+        if index.unique and not index.partial and all(column.name is not None for column in index.columns)
+    ]
+    for names in sorted(candidates, key=len):
+        if never_null.issuperset(names):
+            return ChunkKey(kind=ChunkKeyKind.COLUMNS, columns=names)
+    for names in candidates:
+        if len(names) == 1:
+            return ChunkKey(kind=ChunkKeyKind.COLUMNS, columns=names, nullable=True)
+    return NO_CHUNK_KEY
+
+
+def order_by(chunk_key: ChunkKey) -> str:
+    """Order rows by their chunk key; empty for a table without one."""
+    terms = ", ".join(column_sql(name) for name in chunk_key.columns)
+    return f"ORDER BY {terms}" if terms else ""
+
+
+def where(chunk_key: ChunkKey, key_range: ChunkRange, *, encoding: str) -> Clause:
+    """Restrict rows to a key range.
+
+    Args:
+        chunk_key: What the table is cut on.
+        key_range: Its bounds.
+        encoding: The database's text encoding as Python spells it, for texts that are stored invalid.
+    """
+    terms = [column_sql(name) for name in chunk_key.columns]
+    if isinstance(key_range, NullKeys):
+        return Clause(sql=f"WHERE {terms[0]} IS NULL")
+    if key_range.lower is OPEN and key_range.upper is OPEN:
+        return Clause(sql=f"WHERE {terms[0]} IS NOT NULL" if chunk_key.nullable else "")
+    return _between(terms, key_range, encoding)
+
+
+def _between(terms: Sequence[str], key_range: KeyRange, encoding: str) -> Clause:
+    left = terms[0] if len(terms) == 1 else f"({', '.join(terms)})"
+    conditions: list[str] = []
+    values: list[Value] = []
+    for operator, bound in ((">=", key_range.lower), ("<", key_range.upper)):
+        if isinstance(bound, tuple):
+            places = ", ".join(_place(value) for value in bound)
+            conditions.append(f"{left} {operator} {places if len(terms) == 1 else f'({places})'}")
+            values.extend(_bindable(value, encoding) for value in bound)
+    return Clause(sql="WHERE " + " AND ".join(conditions), values=tuple(values))
+
+
+def _place(value: KeyValue) -> str:
+    # The plus takes CAST's text affinity away again, which would turn stored numbers into text.
+    return "+CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
+
+
+def _bindable(value: KeyValue, encoding: str) -> KeyValue:
+    if not isinstance(value, RawText):
+        return value
+    if encoding == "utf-8":
+        return value.raw
+    # CAST reads a blob in the database's own encoding; what SQLite wrote as UTF-8 for us are lone surrogates.
+    return value.raw.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass")
+
+
+def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int, encoding: str) -> Iterator[Key]:
+    """Yield the key of every `step`-th row in key order, NULL keys aside; the connection yields `RawText` too.
+
+    Where an index gives the order, each step is one seek and `step` rows of it (decision 4 of the design).
+    Where none does, since the key's index sorts in another direction or collation than its columns do, the
+    keys are sorted once.
+    """
+    if chunk_key.kind is ChunkKeyKind.NONE:
+        return
+    select = f"SELECT {', '.join(column_sql(name) for name in chunk_key.columns)} FROM {table_sql(table)}"
+    everything = where(chunk_key, KeyRange(), encoding=encoding)
+    whole = f"{select} {everything.sql} {order_by(chunk_key)}"
+    if _sorts(connection, whole):
+        yield from (key for place, key in enumerate(connection.execute(whole)) if place and place % step == 0)
+        return
+    clause = everything
+    while True:
+        sql = f"{select} {clause.sql} {order_by(chunk_key)} LIMIT 1 OFFSET {step}"
+        key = connection.execute(sql, clause.values).fetchone()
+        if key is None:
+            return
+        yield key
+        clause = where(chunk_key, KeyRange(lower=key), encoding=encoding)
+
+
+def _sorts(connection: sqlite3.Connection, sql: str) -> bool:
+    return any("TEMP B-TREE" in row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))

@@ -1,0 +1,174 @@
+"""One look at the rows of a key range: storage classes first, then the questions that they raise.
+
+The first statement has one guess a column, since nearly every column holds one storage class alone; only where the
+guess fails are all classes counted. The second asks about the values, without testing each one's class again where
+there is but one. Dates and times are guessed likewise: where all texts have the shape that most had before, they
+have no other. So a usual key range takes two statements, and no answer rests on a guess that was not confirmed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from shared.records.source import SourceColumn, SourceTable, StorageClass
+from shared.source.sqlite_keys import Clause, column_sql, table_sql
+from shared.source.sqlite_moments import SHAPES
+from shared.source.sqlite_questions import (
+    FRACTION_FUNCTION,
+    Question,
+    certain_class,
+    class_questions,
+    has_decimals_at_most,
+    likely_class,
+    moment_questions,
+    questions_raised,
+    value_questions,
+)
+from shared.source.sqlite_tally import Answer, ColumnTally
+
+_QUESTIONS_A_STATEMENT: Final = 400
+"""SQLite allows 2,000 result columns and a statement of 1,000,000 bytes; a question about times takes up to 2,000."""
+_SAMPLED_REALS: Final = 500
+"""Reals whose digits are counted one by one before the quick test takes over."""
+_DOUBLE_DIGITS: Final = 17
+"""The most significant digits that the shortest text of a double has."""
+
+ClassCounts = dict[StorageClass, int]
+
+
+class ColumnLook:
+    """One column while it is looked at."""
+
+    def __init__(self, column: SourceColumn, *, strict: bool) -> None:
+        certain = certain_class(column, strict=strict)
+        self.sql = column_sql(column.name)
+        self.asked = questions_raised(column.declared_type)
+        self.certain = certain is not None
+        """Whether SQLite promises that there is no other storage class than `expected`."""
+        self.expected = certain or likely_class(column.declared_type)
+        self.shape = "timestamp_texts"
+        """The shape of date and time that most texts had so far."""
+        self.tally = ColumnTally()
+
+    def guesses(self) -> tuple[str, str]:
+        """Ask how many values there are, and how many of the expected class."""
+        values = f"count({self.sql})"
+        return values, values if self.certain else f"sum(typeof({self.sql}) = '{self.expected}')"
+
+    def questions(self, counts: ClassCounts) -> list[Question]:
+        """Ask what the storage classes in a key range raise."""
+        classes = [storage_class for storage_class, count in counts.items() if count]
+        questions = list(value_questions(self.sql, classes, self.asked))
+        if self.asked.moments and counts.get(StorageClass.TEXT):
+            questions += moment_questions(self.sql, self._guessed_shapes(), pure=len(classes) == 1)
+        return questions
+
+    def _guessed_shapes(self) -> tuple[str, ...]:
+        # A date is a timestamp too, so that all are timestamps leaves open how many are dates.
+        return ("date_texts", "timestamp_texts") if self.shape == "timestamp_texts" else (self.shape,)
+
+    def open_shapes(self, found: dict[str, int], texts: int) -> list[str]:
+        """Name the shapes that the guess left open, after noting what follows from it."""
+        if found[self.shape] < texts:
+            return [shape for shape in SHAPES if shape not in found]
+        if self.shape == "date_texts":
+            self.tally.counts["timestamp_texts"] += texts
+        return []
+
+    def learn_shape(self, found: dict[str, int]) -> None:
+        """Guess the most frequent shape next time; a date only counts as that."""
+        self.shape = max(SHAPES, key=lambda shape: found.get(shape, 0))
+
+
+class TableLook:
+    """What one thread sees of a table."""
+
+    def __init__(self, table: SourceTable) -> None:
+        self.table = table
+        self.rows = 0
+        self.columns = {
+            column.name: ColumnLook(column, strict=table.strict)
+            for column in table.columns
+            if column.name != table.rowid_column
+        }
+
+    def see(self, connection: sqlite3.Connection, clause: Clause) -> None:
+        """Look at the rows of a key range."""
+        seen = self._count_classes(connection, clause)
+        asked = [(look, question) for look, counts in seen for question in look.questions(counts)]
+        answers = self._ask(connection, clause, [question for _, question in asked])
+        moments: dict[int, dict[str, int]] = {}
+        for (look, question), answer in zip(asked, answers, strict=True):
+            look.tally.note(question, answer)
+            if question.field in SHAPES:
+                moments.setdefault(id(look), {})[question.field] = int(answer or 0)
+        for look, counts in seen:
+            if id(look) in moments:
+                self._see_other_shapes(connection, clause, look, moments[id(look)], counts)
+            if look.asked.decimals and counts.get(StorageClass.REAL):
+                self._count_fraction_digits(connection, clause, look)
+
+    def _count_classes(self, connection: sqlite3.Connection, clause: Clause) -> list[tuple[ColumnLook, ClassCounts]]:
+        """Count rows, and each column's values by storage class."""
+        looks = list(self.columns.values())
+        guesses = ["count(*)", *(sql for look in looks for sql in look.guesses())]
+        rows, *counts = self._ask(connection, clause, [Question("", sql) for sql in guesses])
+        self.rows += int(rows or 0)
+        return [
+            (look, self._classes(connection, clause, look, int(values or 0), int(expected or 0)))
+            for look, values, expected in zip(looks, counts[::2], counts[1::2], strict=True)
+        ]
+
+    def _classes(
+        self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook, values: int, expected: int
+    ) -> ClassCounts:
+        if values == expected:
+            counts = {look.expected: values}
+        else:
+            answers = self._ask(connection, clause, list(class_questions(look.sql)))
+            counts = {kind: int(answer or 0) for kind, answer in zip(StorageClass, answers, strict=True)}
+            look.expected = max(counts, key=lambda storage_class: counts[storage_class])
+        for storage_class, count in counts.items():
+            look.tally.note_class(storage_class, count)
+        return counts
+
+    def _see_other_shapes(
+        self,
+        connection: sqlite3.Connection,
+        clause: Clause,
+        look: ColumnLook,
+        found: dict[str, int],
+        counts: ClassCounts,
+    ) -> None:
+        texts = counts[StorageClass.TEXT]
+        questions = list(moment_questions(look.sql, look.open_shapes(found, texts), pure=texts == sum(counts.values())))
+        answers = self._ask(connection, clause, questions)
+        for question, answer in zip(questions, answers, strict=True):
+            look.tally.note(question, answer)
+            found[question.field] = int(answer or 0)
+        look.learn_shape(found)
+
+    def _count_fraction_digits(self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook) -> None:
+        """Find the most digits after the point, counting one by one only where the known most may be exceeded."""
+        reals = clause.narrowed(f"typeof({look.sql}) = 'real'")
+        if look.tally.fraction_digits is None:
+            sample = f"SELECT {look.sql} AS real FROM {table_sql(self.table.name)} {reals.sql} LIMIT {_SAMPLED_REALS}"
+            most = f"SELECT max({FRACTION_FUNCTION}(real)) FROM ({sample})"
+            look.tally.fraction_digits = connection.execute(most, reals.values).fetchone()[0]
+        known = look.tally.fraction_digits or 0
+        # A real from 10**m up spends m + 1 of its digits before the point.
+        beyond = reals.narrowed(
+            f"NOT {has_decimals_at_most(look.sql, known)} AND abs({look.sql}) < 1e{_DOUBLE_DIGITS - 1 - known}"
+        )
+        (exact,) = self._ask(connection, beyond, [Question("", f"max({FRACTION_FUNCTION}({look.sql}))")])
+        look.tally.fraction_digits = max(known, int(exact or 0))
+
+    def _ask(self, connection: sqlite3.Connection, clause: Clause, questions: Sequence[Question]) -> list[Answer]:
+        answers: list[Answer] = []
+        for first in range(0, len(questions), _QUESTIONS_A_STATEMENT):
+            group = ", ".join(question.sql for question in questions[first : first + _QUESTIONS_A_STATEMENT])
+            sql = f"SELECT {group} FROM {table_sql(self.table.name)} {clause.sql}"
+            answers.extend(connection.execute(sql, clause.values).fetchone())
+        return answers

@@ -1,0 +1,118 @@
+"""Read key ranges of a SQLite table: as Arrow columns, or row by row with each value's own storage class."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+from adbc_driver_manager import dbapi
+
+from shared.errors import NotArrowableError
+from shared.records.keys import ChunkRange, RawText, SourceRow
+from shared.records.plan import TableRead
+from shared.records.source import StorageClass
+from shared.source.sqlite_keys import column_sql, order_by, table_sql, where
+
+_BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
+_CLASSES_PER_QUERY: Final = 400
+"""Columns asked at once: four answers each stay below SQLite's limit of 2,000 result columns."""
+
+
+def exact_text(raw: bytes) -> str | RawText:
+    """Decode a stored text, or keep its bytes: the text factory of every connection that reads values."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return RawText(raw)
+
+
+def read_rows(
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, *, batch_rows: int, encoding: str
+) -> Iterator[list[SourceRow]]:
+    """Read a chunk in batches, in chunk-key order; the connection's text factory is `exact_text`."""
+    clause = where(read.chunk_key, key_range, encoding=encoding)
+    terms = ", ".join(column_sql(name) for name in (*read.chunk_key.columns, *read.columns))
+    sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
+    width = len(read.chunk_key.columns)
+    cursor = connection.execute(sql, clause.values)
+    try:
+        while rows := cursor.fetchmany(batch_rows):
+            yield [SourceRow(row[:width], row[width:]) for row in rows]
+    finally:
+        cursor.close()
+
+
+def storage_classes(
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str], *, encoding: str
+) -> dict[str, frozenset[StorageClass]]:
+    """Ask which storage classes occur in some columns of a chunk, NULL aside."""
+    clause = where(read.chunk_key, key_range, encoding=encoding)
+    found: dict[str, frozenset[StorageClass]] = {}
+    for first in range(0, len(columns), _CLASSES_PER_QUERY):
+        group = columns[first : first + _CLASSES_PER_QUERY]
+        questions = ", ".join(_class_counts(column_sql(name)) for name in group)
+        row = connection.execute(
+            f"SELECT {questions} FROM {table_sql(read.table)} {clause.sql}", clause.values
+        ).fetchone()
+        found |= {name: _occurring(row[4 * place : 4 * place + 4]) for place, name in enumerate(group)}
+    return found
+
+
+def _class_counts(column: str) -> str:
+    return ", ".join(f"sum(typeof({column}) = '{storage_class}')" for storage_class in StorageClass)
+
+
+def _occurring(counts: Sequence[int | None]) -> frozenset[StorageClass]:
+    return frozenset(storage_class for storage_class, count in zip(StorageClass, counts, strict=True) if count)
+
+
+def read_arrow(
+    connection: dbapi.Connection, read: TableRead, key_range: ChunkRange, *, rows: int, encoding: str
+) -> pa.Table:
+    """Read a chunk into Arrow as ADBC's driver types it, columns named by position.
+
+    Args:
+        connection: ADBC's.
+        read: The table and its columns.
+        key_range: The chunk.
+        rows: At least as many as the chunk has: the driver settles each column's type by its first batch.
+        encoding: The database's text encoding.
+
+    Raises:
+        NotArrowableError: where a text is not valid UTF-8.
+    """
+    clause = where(read.chunk_key, key_range, encoding=encoding)
+    terms = ", ".join(f'{column_sql(name)} AS "{place}"' for place, name in enumerate(read.columns))
+    sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
+    with connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: str(max(rows, 1))})
+        cursor.execute(sql, clause.values or None)
+        table = cursor.fetch_arrow_table()
+    return pa.table(
+        [_checked(column, name) for column, name in zip(table.columns, read.columns, strict=True)],
+        names=table.column_names,
+    )
+
+
+def _checked(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Type a column without values as null, and refuse texts that are none."""
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column))])
+    if pa.types.is_string(column.type):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            msg = f"column {name!r} holds text that is not valid UTF-8"
+            raise NotArrowableError(msg) from error
+    return column
+
+
+def could_be_mixed(column: pa.ChunkedArray) -> bool:
+    """Whether the driver may have widened other storage classes into this column's type.
+
+    It widens integer to double to string to binary, so a column that came as integers, or empty, holds nothing else.
+    """
+    kind: Any = column.type
+    return not (pa.types.is_null(kind) or pa.types.is_integer(kind))
