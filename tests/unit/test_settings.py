@@ -1,0 +1,112 @@
+"""Settings come from five places in a known order, are checked, and never show a password."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ExitCode, OperatorError
+from shared.settings import Settings, load_settings, shown
+
+_TARGET = "postgresql://ada:s3cret@db/shop"
+
+
+def test_nothing_has_to_be_set() -> None:
+    """Without any setting the embedded servers are used."""
+    settings = load_settings()
+    assert settings.target_url is None
+    assert settings.broker_url is None
+    assert settings.target_schema == "public"
+
+
+def test_options_beat_environment_beat_env_file_beat_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place overrides the ones after it."""
+    (tmp_path / "pgconvoy.toml").write_text('workers = 3\nchunk_mb = 3\nmax_attempts = 3\ntarget_schema = "toml"\n')
+    (tmp_path / ".env").write_text("PGCONVOY_WORKERS=4\nPGCONVOY_CHUNK_MB=4\nPGCONVOY_MAX_ATTEMPTS=4\n")
+    monkeypatch.setenv("PGCONVOY_WORKERS", "5")
+    monkeypatch.setenv("PGCONVOY_CHUNK_MB", "5")
+    settings = load_settings(workers=6)
+    assert settings.workers == 6
+    assert settings.chunk_mb == 5
+    assert settings.max_attempts == 4
+    assert settings.target_schema == "toml"
+
+
+def test_secrets_are_read_from_their_folder(tmp_path: Path) -> None:
+    """A file named like the variable serves, as containers mount them."""
+    (tmp_path / "pgconvoy_target_url").write_text(_TARGET)
+    assert Settings(_secrets_dir=tmp_path).target == _TARGET
+
+
+def test_an_option_that_was_not_given_overrides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None means: not given."""
+    monkeypatch.setenv("PGCONVOY_WORKERS", "5")
+    assert load_settings(workers=None).workers == 5
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose sets variables to nothing where the operator gave none."""
+    monkeypatch.setenv("PGCONVOY_TARGET_URL", "")
+    assert load_settings().target_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("workers", "0", "PGCONVOY_WORKERS"),
+        ("workers", "many", "PGCONVOY_WORKERS"),
+        ("chunk_mb", "-1", "PGCONVOY_CHUNK_MB"),
+        ("target_url", "mysql://ada:s3cret@db/shop", "PGCONVOY_TARGET_URL must be a PostgreSQL URL"),
+        ("target_replica_url", "nonsense", "PGCONVOY_TARGET_REPLICA_URL must be a PostgreSQL URL"),
+        ("broker_url", "http://ada:s3cret@host", "PGCONVOY_BROKER_URL must be a Redis or RabbitMQ URL"),
+        ("target_schema", "", "PGCONVOY_TARGET_SCHEMA"),
+    ],
+)
+def test_a_wrong_setting_is_named_without_its_value(name: str, value: str, named: str) -> None:
+    """One sentence says which setting is wrong; the value may be a secret."""
+    with pytest.raises(OperatorError, match=named) as caught:
+        load_settings(**{name: value})
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    """Nobody has to mend one to hear of the next."""
+    with pytest.raises(OperatorError, match=r"PGCONVOY_WORKERS.*PGCONVOY_CHUNK_MB"):
+        load_settings(workers=0, chunk_mb=0)
+
+
+def test_no_password_is_shown() -> None:
+    """Neither in the settings' text nor where a URL is shown on purpose."""
+    settings = load_settings(target_url=_TARGET, broker_url="redis://:s3cret@host/0")
+    assert "s3cret" not in repr(settings) + str(settings) + str(settings.model_dump()) + settings.model_dump_json()
+    assert shown(settings.target_url) == "postgresql://ada:***@db/shop"
+    assert shown(None) == ""
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_the_target_is_given_to_drivers_as_libpq_knows_it(scheme: str) -> None:
+    """Other tools' spellings of the scheme are understood."""
+    assert load_settings(target_url=f"{scheme}://ada:s3cret@db/shop").target == _TARGET
+
+
+def test_verification_reads_the_replica_where_there_is_one() -> None:
+    """Else the target itself."""
+    assert load_settings(target_url=_TARGET).target_for_reads == _TARGET
+    replica = load_settings(target_url=_TARGET, target_replica_url="postgres://r/shop")
+    assert replica.target_for_reads == "postgresql://r/shop"
+
+
+def test_asking_for_what_is_not_set_says_what_to_set() -> None:
+    """The message names the variable."""
+    with pytest.raises(OperatorError, match="PGCONVOY_TARGET_URL"):
+        _ = load_settings().target
+    with pytest.raises(OperatorError, match="PGCONVOY_BROKER_URL"):
+        _ = load_settings().broker
+
+
+def test_chunk_sizes_are_mebibytes() -> None:
+    """The unit is binary."""
+    assert load_settings(chunk_mb=2).chunk_bytes == 2 * 1024 * 1024
