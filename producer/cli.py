@@ -13,7 +13,7 @@ import typer
 from rich.live import Live
 
 from producer import arguments as given
-from producer import commands, print_plan, print_status, printing, start_commands
+from producer import commands, print_end, print_plan, print_status, printing, start_commands
 from producer.checking import check as check_everything
 from producer.checking import exit_code_of_check
 from producer.failing import DEBUG_VARIABLE, explain
@@ -183,7 +183,7 @@ def rejects(
     if as_json:
         printing.print_json(found)
     else:
-        print_status.print_rejects(printing.out(), found, limit=limit)
+        print_end.print_rejects(printing.out(), found, limit=limit)
 
 
 @app.command()

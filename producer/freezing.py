@@ -17,9 +17,11 @@ from shared.source.sqlite_file import path_of, url_of
 class FrozenSource:
     """A source that does not change while a job copies it."""
 
-    def __init__(self, url: str, reader: SourceReader, *, is_copy: bool) -> None:
+    def __init__(self, url: str, reader: SourceReader, *, original: str, is_copy: bool) -> None:
         self.url = url
-        """Absolute, so that it means the same to every worker."""
+        """What workers read; absolute, so that it means the same to each of them."""
+        self.original = original
+        """What was asked for, absolute too."""
         self.reader = reader
         self.fingerprint = reader.fingerprint()
         self._unused_copy = is_copy
@@ -41,19 +43,18 @@ def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> 
     Raises:
         SourceError: where it cannot be read, or the copy cannot be written.
     """
-    url = required_source(settings)
+    original = url_of(path_of(required_source(settings)))
     if not snapshot:
-        url = url_of(path_of(url))
-        with open_source(url, frozen=False) as reader:
-            yield FrozenSource(url, reader, is_copy=False)
+        with open_source(original, frozen=False) as reader:
+            yield FrozenSource(original, reader, original=original, is_copy=False)
         return
     folder = (settings.snapshot_dir or settings.home / "snapshots").expanduser().absolute()
     listener.say(f"taking a snapshot of {shown(settings.source_url)} in {folder}")
-    copy = snapshot_source(url, folder)
+    copy = snapshot_source(original, folder)
     source: FrozenSource | None = None
     try:
         with open_source(copy, frozen=True) as reader:
-            source = FrozenSource(copy, reader, is_copy=True)
+            source = FrozenSource(copy, reader, original=original, is_copy=True)
             yield source
     finally:
         if source is None or source.is_unused_copy:

@@ -13,9 +13,12 @@ from rich.text import Text
 from producer.print_status import progress_view
 from producer.records import JobProgress, TableLine
 from producer.wording import bad, count, counted, one_line, rate, size, span, state
-from shared.ledger.states import TABLE_ENDS
+from shared.ledger.states import TABLE_ENDS, TableState
 from shared.redact import redact
 
+_COPYING: Final = (TableState.PENDING, TableState.COPYING)
+_WORTH_TIMING: Final = 1_000_000
+"""Bytes; the time of smaller tables is that of a few round trips."""
 _SUMMARY_S: Final = 10.0
 """A log that grows by six lines a minute can be read and can be kept."""
 
@@ -26,7 +29,8 @@ class LineListener:
     def __init__(self, out: Console, err: Console) -> None:
         self._out = out
         self._err = err
-        self._ended: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+        self._copied: set[str] = set()
         self._summed_up_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -46,9 +50,11 @@ class LineListener:
     def show(self, progress: JobProgress) -> None:
         """Print what is new."""
         for table in progress.tables:
-            if table.state in TABLE_ENDS and self._ended.get(table.name) != table.state:
-                self.say(table_ended(table))
-            self._ended[table.name] = table.state
+            if table.state in _COPYING:
+                self._copied.add(table.name)
+            if table.state in TABLE_ENDS and self._seen.get(table.name) not in (None, table.state):
+                self.say(table_ended(table, copied=table.name in self._copied))
+            self._seen[table.name] = table.state
         if time.monotonic() - self._summed_up_at >= _SUMMARY_S and not progress.ended:
             self._summed_up_at = time.monotonic()
             self.say(summary(progress))
@@ -97,12 +103,12 @@ def listener_for(out: Console, err: Console) -> Listening:
     return LiveListener(out, err) if out.is_terminal and not out.is_dumb_terminal else LineListener(out, err)
 
 
-def table_ended(table: TableLine) -> str:
-    """One line for a table that has ended."""
+def table_ended(table: TableLine, *, copied: bool = True) -> str:
+    """One line for a table that has ended; its speed only where it was copied just now, and was worth timing."""
     doubts = [f"{bad(table.rejects)} rejects"] if table.rejects else []
     doubts += [f"{bad(table.mismatches)} mismatches"] if table.mismatches else []
     doubts += [one_line(table.error)] if table.error and not table.mismatches else []
-    speed = f" at {rate(table.bytes_per_s)}" if table.bytes_per_s else ""
+    speed = f" at {rate(table.bytes_per_s)}" if copied and table.bytes >= _WORTH_TIMING else ""
     verified = ", verified" if table.chunks and table.verified == table.chunks else ""
     about = "".join(f"; {doubt}" for doubt in doubts)
     return f"table {one_line(table.name)} {state(table.state)}: {count(table.rows)} rows{speed}{verified}{about}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from producer.making import parents_first
 from producer.preflight import check_source, required_source
 from producer.records import Listener
 from producer.services import Target, has_running_server, open_target
-from producer.survey import chunks_of, survey
+from producer.survey import chunks_of, refuse_limit, survey
 from producer.views import PlannedTable, PlanView
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
 from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan
-from shared.records.source import ObjectKind
+from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.existing import fit
 from shared.schema.objects import translate
 from shared.settings import Settings, shown
@@ -45,11 +46,32 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
     """
     listener.say("looking at every value of the source, to choose types")
     found = survey(reader, options.tables, options.exclude, threads=settings.workers)
-    plan = translate(found.catalog, found.profiles, target_schema=settings.target_schema, options=options)
+    catalog = reader.catalog()
+    named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
+    plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)
     if not plan.tables:
         msg = f"there is nothing to copy: {shown(settings.source_url)} has no table that was asked for"
         raise OperatorError(msg)
+    for table in plan.tables:
+        _refuse_impossible_limit(table, found.profiles[table.read.table])
     return plan
+
+
+def _by_exact_name(options: JobOptions, tables: Sequence[str], picked: Sequence[str]) -> JobOptions:
+    """Name tables as the source does, whatever case the operator wrote them in."""
+    return replace(
+        options,
+        tables=tuple(picked) if options.tables else (),
+        exclude=tuple(name for name in tables if name not in picked) if options.exclude and not options.tables else (),
+    )
+
+
+def _refuse_impossible_limit(plan: TablePlan, profile: TableProfile) -> None:
+    """Refuse a limit that planning could not keep, before anything is made."""
+    key = plan.read.chunk_key
+    nulls = profile.columns[key.columns[0]].nulls if key.nullable else 0
+    if plan.row_limit is not None and (key.kind is ChunkKeyKind.NONE or nulls > plan.row_limit):
+        refuse_limit(plan, plan.row_limit, profile.rows)
 
 
 def fit_to_target(ledger: SqlAlchemyLedger, plan: SchemaPlan, settings: Settings, options: JobOptions) -> SchemaPlan:

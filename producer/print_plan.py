@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producer.print_status import mismatches_view
+from producer.print_end import mismatches_view
+from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, one_line, size, span, state
 from shared.records.plan import Grade, ObjectGrade, TargetColumn
 
 _LONG_LIST = 20
+_MIB = 1024 * 1024
 _OUTCOMES = {
     Outcome.OK: ("ok", "green"),
     Outcome.NOTE: ("note", "cyan"),
@@ -39,7 +41,7 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
 
 
 def _plan_tables(tables: Sequence[PlannedTable]) -> Table:
-    view = _table("table", "becomes", "rows", "size", "chunks", "how", "keys", "expected rejects")
+    view = table_of("table", "becomes", "rows", "size", "chunks", "how", "keys", "expected rejects")
     for table in tables:
         view.add_row(
             one_line(table.source),
@@ -71,7 +73,7 @@ def _columns(table: PlannedTable, *, verbose: bool) -> Text | Table:
     if not verbose:
         columns = ", ".join(f"{one_line(column.name, 40)} {column.type.sql}" for column in table.columns)
         return Text.assemble((one_line(table.target), "bold"), f": {columns}")
-    view = _table(one_line(table.target), "type", "null", "default", "why")
+    view = table_of(one_line(table.target), "type", "null", "default", "why")
     for column in table.columns:
         null = "NOT NULL" if column.not_null else ""
         default = "identity" if column.identity else one_line(column.default)
@@ -107,7 +109,7 @@ def grade_line(grade: ObjectGrade) -> Text:
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> None:
     """One line for each thing that was looked at."""
-    view = _table("", "", "")
+    view = table_of("", "", "")
     view.show_header = False
     for finding in findings:
         word, colour = _OUTCOMES[finding.outcome]
@@ -159,11 +161,11 @@ def _options(report: Report) -> str:
         "names preserved": options.preserve_identifiers,
     }
     parts += [name for name, is_on in flags.items() if is_on]
-    return ", ".join([*parts, f"on conflict {options.on_conflict}", f"chunks of {size(options.chunk_bytes)}"])
+    return ", ".join([*parts, f"on conflict {options.on_conflict}", f"chunks of {options.chunk_bytes / _MIB:g} MiB"])
 
 
 def _report_tables(tables: Iterable[ReportTable]) -> Table:
-    view = _table("table", "became", "state", "in source", "in target", "rejects", "verified", "mismatches", "chunks")
+    view = table_of("table", "became", "state", "in source", "in target", "rejects", "verified", "mismatches", "chunks")
     for table in tables:
         paths = ", ".join(f"{number} {path}" for path, number in table.chunks_by_path.items())
         view.add_row(
@@ -186,10 +188,3 @@ def _sums(report: Report) -> str:
         f" {counted(report.rejects, 'reject')}, {count(report.rows_verified)} verified value by value,"
         f" {counted(report.mismatches, 'mismatch', 'mismatches')}"
     )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column)
-    return table

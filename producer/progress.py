@@ -118,6 +118,8 @@ def job_progress(
         bytes_per_s=rates[1] if rates else None,
         seconds_left=max(0.0, whole - work) / rates[2] if running and rates and rates[2] > 0 else None,
         elapsed_s=elapsed,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
         tables=tuple(table_line(table, now=now, copied_until=copied_until.get(table.table_id)) for table in tables),
     )
 

@@ -50,7 +50,7 @@ def progress_of(target: Target, job_id: int, pace: Pace | None = None) -> JobPro
         )
 
 
-def end_of(target: Target, job_id: int, *, skipped: Sequence[str] = ()) -> JobEnd:
+def end_of(target: Target, job_id: int, *, seconds: float | None = None) -> JobEnd:
     """How a job ended."""
     progress = progress_of(target, job_id)
     with target.ledger(f"reading the end of job {job_id}") as ledger:
@@ -62,7 +62,7 @@ def end_of(target: Target, job_id: int, *, skipped: Sequence[str] = ()) -> JobEn
             failures=failures_of(ledger, job_id, limit=SHOWN),
             mismatches=mismatches_of(ledger, job_id, limit=SHOWN),
             not_exact=not_exact(job.grades),
-            skipped=tuple(skipped),
+            seconds=seconds,
         )
 
 

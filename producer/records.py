@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.errors import ConvoyError, ExitCode
@@ -76,6 +77,9 @@ class JobProgress:
     """Of the last seconds where somebody watches, else since the job began."""
     seconds_left: float | None
     elapsed_s: float
+    """Since the job was recorded, until its end or now."""
+    created_at: datetime
+    ended_at: datetime | None
     tables: tuple[TableLine, ...]
 
     @property
@@ -121,6 +125,8 @@ class JobEnd:
     """The first mismatches, at most 20; `progress.mismatches` counts them all."""
     not_exact: tuple[ObjectGrade, ...]
     """Objects of the source's schema that are approximated or refused."""
+    seconds: float | None = None
+    """How long this command worked at the job; None where the job had ended before."""
     skipped: tuple[str, ...] = ()
     """Tables that `verify` left out, since not all their rows are there."""
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from producer import print_status, printing
+from producer import print_end, printing
 from producer.listeners import Listening, listener_for
 from producer.records import Detached, JobEnd
 from shared.settings import Settings, load_settings
@@ -58,7 +58,7 @@ def finish(end: JobEnd | Detached, *, as_json: bool) -> NoReturn:
     if as_json:
         printing.print_json(end)
     elif isinstance(end, Detached):
-        print_status.print_detached(printing.out(), end)
+        print_end.print_detached(printing.out(), end)
     else:
-        print_status.print_end(printing.out(), end)
+        print_end.print_end(printing.out(), end)
     raise typer.Exit(end.exit_code)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source
 from producer.making import make_tables, parents_first
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions
-from producer.preflight import check_source, check_target, refuse_lonely_broker, required_source
+from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
 from producer.services import Target, Workforce, open_target, open_workforce
@@ -64,6 +66,7 @@ def go_on(
     """
     if detach and target.settings.broker_url is None:
         return go_on_in_background(target, job_id)
+    begun = time.monotonic()
     try:
         with open_workforce(target) as workforce:
             watch = _open(target, workforce, job_id, listener)
@@ -71,12 +74,15 @@ def go_on(
                 _send(target, workforce, job_id, watch, again=again)
                 if not detach:
                     watch.wait()
+                ended = time.monotonic()
             except KeyboardInterrupt:
                 listener.say("interrupted" if workforce.fleet is None else "interrupted: stopping the workers in order")
                 raise
     except KeyboardInterrupt:
         raise JobInterruptedError(_what_becomes_of(target, job_id)) from None
-    return Detached(job=job_id, pid=None, log=None) if detach else end_of(target, job_id)
+    if detach:
+        return Detached(job=job_id, pid=None, log=None)
+    return end_of(target, job_id, seconds=ended - begun)
 
 
 def _record(target: Target, options: JobOptions, listener: Listener) -> int:
@@ -104,7 +110,7 @@ def _record_plan(
     make_tables(ledger, plan.tables, schema=settings.target_schema, recreate=options.recreate)
     job_id = record_job(
         ledger,
-        source_url=required_source(settings),
+        source_url=source.original,
         snapshot_url=source.url,
         fingerprint=source.fingerprint,
         target_schema=settings.target_schema,

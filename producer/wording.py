@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from rich.filesize import decimal
@@ -39,8 +40,13 @@ def span(seconds: float | None) -> str:
     return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
 
 
+def moment(time: datetime) -> str:
+    """A moment by the reader's clock, to the second."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def count(number: int) -> str:
-    """A number with its thousands apart; nothing for zero where zero is good news."""
+    """A number with its thousands apart."""
     return f"{number:,}"
 
 

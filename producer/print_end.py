@@ -1,0 +1,95 @@
+"""How a job ended, what differs and what was rejected, as Rich renders it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from producer.print_status import status_view, table_of
+from producer.records import Detached, JobEnd, MismatchLine
+from producer.views import RejectLine
+from producer.wording import counted, one_line
+from shared.ledger.states import JobState
+
+
+def print_end(console: Console, end: JobEnd) -> None:
+    """How a job ended: its tables, what failed, what differs, and what to do."""
+    progress = end.progress
+    console.print(status_view(progress, seconds=end.seconds))
+    for failure in end.failures:
+        console.print(Text(f"chunk {failure.chunk} of {one_line(failure.table)} failed: {failure.error}", style="red"))
+    if end.mismatches:
+        console.print(mismatches_view(end.mismatches, progress.mismatches))
+    if end.not_exact:
+        refused = counted(len(end.not_exact), "object of the source's schema is", "objects of the source's schema are")
+        console.print(f"{refused} not exact in the target: producer report {progress.job}", soft_wrap=True)
+    if end.verified and progress.state == JobState.COMPLETED:
+        console.print(Text("every value was compared and is equal", style="green"))
+    for hint in _hints(end):
+        console.print(hint, soft_wrap=True)
+
+
+def _hints(end: JobEnd) -> Iterable[str]:
+    job, progress = end.progress.job, end.progress
+    if progress.failed:
+        yield f"copy the failed chunks again: producer requeue {job}"
+    if progress.rejects:
+        yield f"see the rejected rows: producer rejects {job}"
+    if progress.state == JobState.CANCELLED:
+        yield f"go on with it: producer resume {job}"
+
+
+def mismatches_view(mismatches: Sequence[MismatchLine], total: int) -> Group:
+    """Differences between source and target, as a table, and how many more there are."""
+    table = table_of("table", "differs", "key", "column", "source", "target")
+    for line in mismatches:
+        whole = line.column is None
+        table.add_row(
+            one_line(line.table),
+            str(line.kind),
+            one_line(line.key),
+            one_line(line.column),
+            "" if whole else _value(line.source),
+            "" if whole else _value(line.target),
+        )
+    more = total - len(mismatches)
+    return Group(table, *([Text(f"and {counted(more, 'more mismatch', 'more mismatches')}")] if more > 0 else []))
+
+
+def print_rejects(console: Console, rejects: Sequence[RejectLine], *, limit: int) -> None:
+    """Rejected rows: where they are from and why."""
+    if not rejects:
+        console.print("no rejected rows")
+        return
+    table = table_of("table", "key", "column", "reason", "value")
+    for reject in rejects:
+        key = ", ".join(_encoded(part) for part in reject.key)
+        cells = (reject.table, key, reject.column, reject.reason, _encoded(reject.value) if reject.column else "")
+        table.add_row(*(one_line(cell) for cell in cells))
+    console.print(table)
+    if len(rejects) == limit:
+        console.print(f"the first {limit}; more with --limit, whole rows with --json", soft_wrap=True)
+
+
+def print_detached(console: Console, detached: Detached) -> None:
+    """How to look after a job that goes on by itself."""
+    job = detached.job
+    if detached.pid is not None:
+        console.print(f"job {job} goes on in process {detached.pid}; its log: {detached.log}", soft_wrap=True)
+    else:
+        console.print(f"job {job} is with the workers", soft_wrap=True)
+    console.print(f"watch it: producer status {job} --watch", soft_wrap=True)
+    console.print(f"wait for it: producer resume {job}    end it: producer cancel {job}", soft_wrap=True)
+
+
+def _encoded(value: dict[str, str] | None) -> str:
+    if value is None:
+        return "NULL"
+    [(storage_class, text)] = value.items()
+    return f"{storage_class} {text}"
+
+
+def _value(text: str | None) -> str:
+    return "NULL" if text is None else one_line(text)
