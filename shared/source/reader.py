@@ -49,7 +49,14 @@ class SourceReader(Protocol):
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""
 
-    def read_arrow(self, read: TableRead, key_range: ChunkRange, *, suspects: Sequence[str] | None = None) -> pa.Table:
+    def read_arrow(
+        self,
+        read: TableRead,
+        key_range: ChunkRange,
+        *,
+        suspects: Sequence[str] | None = None,
+        as_numbers: Sequence[str] = (),
+    ) -> pa.Table:
         """Read a chunk as Arrow columns in the storage of the source: int64, double, string, binary.
 
         The columns are named by position ("0", "1", …) in the order of ``read.columns``. A column without
@@ -59,6 +66,8 @@ class SourceReader(Protocol):
             read: The table and its columns.
             key_range: The chunk.
             suspects: Columns that may mix storage classes and are asked about first; None: all of them.
+            as_numbers: Columns whose integers and reals may come together as doubles, since they become numbers in the
+                target: SQLite stores a price of 5.00 as an integer. Done only where each integer is a double exactly.
 
         Raises:
             NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import pyarrow as pa
 from adbc_driver_sqlite import dbapi
@@ -21,6 +21,8 @@ from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, t
 from shared.source.sqlite_fingerprint import fingerprint
 from shared.source.sqlite_keys import column_sql, table_sql, walk, where
 from shared.source.sqlite_profile import profile_table
+
+_NUMBERS: Final = frozenset({StorageClass.INTEGER, StorageClass.REAL})
 
 
 def open_sqlite(url: str, *, frozen: bool = False) -> SqliteReader:
@@ -109,7 +111,14 @@ class SqliteReader:
             row = self._sqlite.execute(f"SELECT 1 FROM {table_sql(table)} WHERE {key} IS NULL LIMIT 1").fetchone()
         return row is not None
 
-    def read_arrow(self, read: TableRead, key_range: ChunkRange, *, suspects: Sequence[str] | None = None) -> pa.Table:
+    def read_arrow(
+        self,
+        read: TableRead,
+        key_range: ChunkRange,
+        *,
+        suspects: Sequence[str] | None = None,
+        as_numbers: Sequence[str] = (),
+    ) -> pa.Table:
         """Read a chunk as Arrow columns in the storage of the source: int64, double, string, binary.
 
         The columns are named by position ("0", "1", …) in the order of ``read.columns``. A column without any
@@ -119,6 +128,8 @@ class SqliteReader:
             read: The table, its chunk key and columns.
             key_range: The chunk.
             suspects: Columns that may mix storage classes, as their profile says; None: any of them.
+            as_numbers: Columns whose integers and reals may come together as doubles, since they become numbers in the
+                target: SQLite stores a price of 5.00 as an integer. Done only where each integer is a double exactly.
 
         Raises:
             NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.
@@ -128,7 +139,13 @@ class SqliteReader:
             table = sqlite_read.read_arrow(
                 self._arrow_connection(), read, key_range, rows=rows, encoding=self._encoding
             )
-        self._refuse_mixed(read, key_range, table, read.columns if suspects is None else suspects)
+        suspected = set(read.columns if suspects is None else suspects)
+        could_be = [
+            name
+            for name, column in zip(read.columns, table.columns, strict=True)
+            if name in suspected and sqlite_read.could_be_mixed(column)
+        ]
+        self._refuse_mixed(read, key_range, could_be, as_numbers)
         return table
 
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
@@ -157,17 +174,17 @@ class SqliteReader:
         ).fetchone()
         return int(row[0])
 
-    def _refuse_mixed(self, read: TableRead, key_range: ChunkRange, table: pa.Table, suspects: Sequence[str]) -> None:
-        could_be = [
-            name
-            for name, column in zip(read.columns, table.columns, strict=True)
-            if name in set(suspects) and sqlite_read.could_be_mixed(column)
-        ]
-        if not could_be:
-            return
-        for name, classes in self.storage_classes(read, key_range, could_be).items():
-            if len(classes) > 1:
-                msg = f"column {name!r} mixes {' and '.join(sorted(classes))} in {key_range} of table {read.table!r}"
+    def _refuse_mixed(
+        self, read: TableRead, key_range: ChunkRange, columns: Sequence[str], as_numbers: Sequence[str]
+    ) -> None:
+        classes = self.storage_classes(read, key_range, columns)
+        numbers = [name for name in as_numbers if classes.get(name) == _NUMBERS]
+        with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            exact = sqlite_read.are_exact_doubles(self._sqlite, read, key_range, numbers, encoding=self._encoding)
+        for name in columns:
+            if len(classes[name]) > 1 and not (exact and name in numbers):
+                found = " and ".join(sorted(classes[name]))
+                msg = f"column {name!r} mixes {found} in {key_range} of table {read.table!r}"
                 raise NotArrowableError(msg)
 
     def _arrow_connection(self) -> dbapi.Connection:

@@ -25,29 +25,38 @@ def find_damage(connection: sqlite3.Connection) -> str | None:
         sqlite3.DatabaseError: where SQLite gives up on the file.
     """
     connection.execute("PRAGMA ignore_check_constraints = ON")  # they may call functions that are not here
-    for pragma in _checks(connection):
+    for table in _subjects(connection):
         try:
-            findings = [row[0] for row in connection.execute(pragma)]
-        except sqlite3.OperationalError as error:
-            # A collation or function that only the application has: nobody can check this table, and reading it
-            # whole in the survey shows broken pages too.
+            findings = _findings(connection, table)
+        except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
                 raise
+            # A collation or function that only the application has: nobody can check this table, and reading it
+            # whole in the survey shows broken pages too.
             continue
-        damage = [line for line in findings if line != "ok" and not _ABOUT_VALUES.match(line)]
+        damage = [finding for finding in findings if finding != "ok" and not _ABOUT_VALUES.match(finding)]
         if damage:
             return " ".join(damage[0].split())
-        if pragma == _WHOLE:
+        if table is None:
             return None
     return None
 
 
-_WHOLE: Final = f"PRAGMA main.quick_check({_FINDINGS})"
-
-
-def _checks(connection: sqlite3.Connection) -> Iterator[str]:
+def _subjects(connection: sqlite3.Connection) -> Iterator[str | None]:
     """The whole file at once; then, where that could not run, table by table."""
-    yield _WHOLE
-    tables = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0").fetchall()
-    for (name,) in tables:
-        yield f"PRAGMA main.quick_check({quoted(name)})"
+    yield None
+    rows = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0").fetchall()
+    yield from (row[0] for row in rows)
+
+
+def _findings(connection: sqlite3.Connection, table: str | None) -> list[str]:
+    def check(argument: str) -> list[str]:
+        return [row[0] for row in connection.execute(f"PRAGMA main.quick_check({argument})")]
+
+    try:
+        return check(str(_FINDINGS) if table is None else quoted(table))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT or table is not None:
+            raise
+        # SQLite gave up after its findings, and they are lost with it: ask for the first one alone.
+        return check("1")

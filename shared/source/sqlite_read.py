@@ -16,6 +16,7 @@ from shared.records.source import StorageClass
 from shared.source.sqlite_keys import column_sql, order_by, table_sql, where
 
 _BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
+_EXACT_DOUBLE: Final = 2**53
 _CLASSES_PER_QUERY: Final = 400
 """Columns asked at once: four answers each stay below SQLite's limit of 2,000 result columns."""
 
@@ -66,6 +67,21 @@ def _class_counts(column: str) -> str:
 
 def _occurring(counts: Sequence[int | None]) -> frozenset[StorageClass]:
     return frozenset(storage_class for storage_class, count in zip(StorageClass, counts, strict=True) if count)
+
+
+def are_exact_doubles(
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str], *, encoding: str
+) -> bool:
+    """Whether every integer in some columns of a chunk is a double exactly: of a magnitude up to 2**53."""
+    if not columns:
+        return True
+    beyond = " OR ".join(
+        f"(typeof({term}) = 'integer' AND {term} NOT BETWEEN -{_EXACT_DOUBLE} AND {_EXACT_DOUBLE})"
+        for term in map(column_sql, columns)
+    )
+    clause = where(read.chunk_key, key_range, encoding=encoding).narrowed(f"({beyond})")
+    sql = f"SELECT 1 FROM {table_sql(read.table)} {clause.sql} LIMIT 1"
+    return connection.execute(sql, clause.values).fetchone() is None
 
 
 def read_arrow(
