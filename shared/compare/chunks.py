@@ -13,7 +13,7 @@ from shared.compare.forms import NormaliseTexts
 from shared.compare.rejected import Rejected
 from shared.compare.server_texts import ServerTexts
 from shared.compare.shown import shown_pair
-from shared.compare.source_batches import SourceBatch, chunk_batches, count_rows
+from shared.compare.source_batches import SourceBatch, chunk_batches, count_rows, reading_of
 from shared.compare.target_rows import NOT_THERE, KeyPairer, Pairer, Pairing, RangePairer, match_places
 from shared.compare.text_bytes import Mask, Rows
 from shared.errors import PermanentError
@@ -59,7 +59,9 @@ def compare_chunk(
     by_range = isinstance(pairer, RangePairer)
     careful = bool(rejected) and not by_range
     rows = 0
-    batches = chunk_batches(reader, plan.read, key_range, rows=None if by_range else _KEYS_AT_ONCE, careful=careful)
+    batches = chunk_batches(
+        reader, reading_of(plan), key_range, rows=None if by_range else _KEYS_AT_ONCE, careful=careful
+    )
     for batch in batches:
         comparing.compare(batch, pairer.pair(batch), key_place=match_places(plan)[0] if by_range else None)
         rows += batch.rows

@@ -11,16 +11,13 @@ import pyarrow as pa
 from shared.compare.canonical_source import canonical_column
 from shared.compare.canonical_target import canonical_target, plain_array
 from shared.compare.forms import Form, NormaliseTexts
-from shared.compare.source_batches import Column, values_of
+from shared.compare.source_batches import NUMBERS, Column, values_of
 from shared.compare.surely_equal import EXACT_INTEGERS, surely_equal
 from shared.compare.text_bytes import Rows
-from shared.records.plan import TargetType, TypeKind
+from shared.records.plan import TargetType
 
 _FORMS_AT_ONCE: Final = 10_000
 """Values in Python objects at once: a few megabytes."""
-
-
-_NUMBERS: Final = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 
 
 class Difference(NamedTuple):
@@ -44,8 +41,8 @@ def differences(source: Column, target: pa.Array, type_: TargetType, normalise: 
 
 
 def _numbers(column: Column, type_: TargetType) -> Column:
-    """Integers among reals as doubles, where 5 and 5.0 mean the same: SQLite's NUMERIC affinity mixes them."""
-    if isinstance(column, pa.Array) or type_.kind not in _NUMBERS:
+    """Integers among reals as doubles, where the type takes them for the same."""
+    if isinstance(column, pa.Array) or type_.kind not in NUMBERS:
         return column
     fits = all(
         value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) <= EXACT_INTEGERS)

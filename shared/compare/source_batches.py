@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from shared.compare.text_bytes import Rows
 from shared.errors import NotArrowableError
 from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, NullKeys, RawText, SourceRow, Value
-from shared.records.plan import TableRead
+from shared.records.plan import TablePlan, TableRead, TypeKind
 from shared.records.source import ChunkKeyKind
 from shared.source.reader import SourceReader
 
@@ -23,7 +23,26 @@ CAREFUL_ROWS: Final = 10_000
 """Rows in Python objects at once: about 10 MB for ten columns."""
 _WINDOW_ROWS: Final = 50_000
 """Rows of a whole table that are read into Arrow at once."""
+NUMBERS: Final = frozenset(
+    {TypeKind.SMALLINT, TypeKind.INTEGER, TypeKind.BIGINT, TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL}
+)
+"""Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
 _ARROW_TYPES: Final = {int: pa.int64(), float: pa.float64(), str: pa.string(), bytes: pa.binary()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is read of a source table, and what the plan knows of its columns (see `SourceReader.read_arrow`)."""
+
+    read: TableRead
+    suspects: tuple[str, ...] = ()
+    """Columns that may mix storage classes: all but those in which the profile saw at most one."""
+    as_numbers: tuple[str, ...] = ()
+    """Columns that are numbers in the target, where 5 and 5.0 are the same."""
+
+    def only(self, columns: Sequence[str]) -> Reading:
+        """The same of some columns."""
+        return replace(self, read=replace(self.read, columns=tuple(columns)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +66,24 @@ class SourceBatch:
         return tuple(values_of(self.columns[place], np.array([row]))[0] for place in places)
 
 
+def reading_of(plan: TablePlan, places: Iterable[int] | None = None) -> Reading:
+    """How to read a plan's columns, or those at some places."""
+    columns = [plan.columns[place] for place in (range(len(plan.columns)) if places is None else places)]
+    return Reading(
+        read=replace(plan.read, columns=tuple(column.source for column in columns)),
+        suspects=tuple(column.source for column in columns if column.mixed or not column.classes),
+        as_numbers=tuple(column.source for column in columns if column.type.kind in NUMBERS),
+    )
+
+
 def chunk_batches(
-    reader: SourceReader, read: TableRead, key_range: ChunkRange, *, rows: int | None, careful: bool = False
+    reader: SourceReader, reading: Reading, key_range: ChunkRange, *, rows: int | None, careful: bool = False
 ) -> Iterator[SourceBatch]:
     """Read a chunk in batches of at most `rows`, in key order; `careful`: row by row, with the chunk keys."""
-    columns = None if careful else _columns(reader, read, key_range)
+    columns = None if careful else _columns(reader, reading, key_range)
     if columns is None:
-        for batch in reader.read_rows(read, key_range, batch_rows=CAREFUL_ROWS):
-            yield _from_rows(batch, len(read.columns))
+        for batch in reader.read_rows(reading.read, key_range, batch_rows=CAREFUL_ROWS):
+            yield _from_rows(batch, len(reading.read.columns))
         return
     total = len(columns[0])
     for first in range(0, total, rows or max(1, total)):
@@ -62,12 +91,12 @@ def chunk_batches(
         yield SourceBatch(rows=last - first, columns=tuple(_between(column, first, last) for column in columns))
 
 
-def table_batches(reader: SourceReader, read: TableRead, *, limit: int | None) -> Iterator[SourceBatch]:
+def table_batches(reader: SourceReader, reading: Reading, *, limit: int | None) -> Iterator[SourceBatch]:
     """Read a whole table, or its first `limit` rows by chunk key, with bounded memory."""
     left = limit
-    for key_range in _windows(reader, read):
-        careful = read.chunk_key.kind is ChunkKeyKind.NONE
-        for batch in chunk_batches(reader, read, key_range, rows=_WINDOW_ROWS, careful=careful):
+    for key_range in _windows(reader, reading.read):
+        careful = reading.read.chunk_key.kind is ChunkKeyKind.NONE
+        for batch in chunk_batches(reader, reading, key_range, rows=_WINDOW_ROWS, careful=careful):
             if left is None:
                 yield batch
                 continue
@@ -81,7 +110,7 @@ def count_rows(reader: SourceReader, read: TableRead, key_range: ChunkRange) -> 
     """Count a chunk's rows by reading as little of them as can be."""
     if read.chunk_key.kind is ChunkKeyKind.NONE:
         return reader.count_rows(read.table)
-    keys_alone = replace(read, columns=read.chunk_key.columns[:1])
+    keys_alone = Reading(read=replace(read, columns=read.chunk_key.columns[:1]))
     return sum(batch.rows for batch in chunk_batches(reader, keys_alone, key_range, rows=None))
 
 
@@ -104,30 +133,44 @@ def _decoded(raw: bytes | None) -> Value:
         return RawText(raw)
 
 
-def _columns(reader: SourceReader, read: TableRead, key_range: ChunkRange) -> tuple[Column, ...] | None:
+def _columns(reader: SourceReader, reading: Reading, key_range: ChunkRange) -> tuple[Column, ...] | None:
     """A chunk by columns; None where Arrow cannot carry it."""
     try:
-        return tuple(map(_one_array, reader.read_arrow(read, key_range).columns))
+        return _arrays(reader, reading, key_range)
     except NotArrowableError:
-        return _columns_beside_mixed(reader, read, key_range)
+        return _columns_beside_mixed(reader, reading, key_range)
 
 
-def _columns_beside_mixed(reader: SourceReader, read: TableRead, key_range: ChunkRange) -> tuple[Column, ...] | None:
-    """Read only the columns of mixed storage classes value by value: prices of 5 and 5.5 are the usual case."""
+def _arrays(reader: SourceReader, reading: Reading, key_range: ChunkRange) -> tuple[pa.Array, ...]:
+    table = reader.read_arrow(
+        reading.read,
+        key_range,
+        suspects=_among(reading.suspects, reading),
+        as_numbers=_among(reading.as_numbers, reading),
+    )
+    return tuple(map(_one_array, table.columns))
+
+
+def _among(names: tuple[str, ...], reading: Reading) -> tuple[str, ...]:
+    return tuple(name for name in names if name in reading.read.columns)
+
+
+def _columns_beside_mixed(reader: SourceReader, reading: Reading, key_range: ChunkRange) -> tuple[Column, ...] | None:
+    """Read only the columns of mixed storage classes value by value."""
+    read = reading.read
     classes = reader.storage_classes(read, key_range, read.columns)
     mixed = tuple(name for name in read.columns if len(classes[name]) > 1)
     others = tuple(name for name in read.columns if name not in mixed)
     if not mixed or not others:
         return None
     try:
-        table = reader.read_arrow(replace(read, columns=others), key_range)
+        arrays = dict(zip(others, _arrays(reader, reading.only(others), key_range), strict=True))
     except NotArrowableError:
         return None
     values: dict[str, list[Value]] = {name: [] for name in mixed}
     for batch in reader.read_rows(replace(read, columns=mixed), key_range, batch_rows=CAREFUL_ROWS):
         for place, name in enumerate(mixed):
             values[name].extend(row.values[place] for row in batch)
-    arrays = {name: _one_array(column) for name, column in zip(others, table.columns, strict=True)}
     return tuple(values[name] if name in values else arrays[name] for name in read.columns)
 
 

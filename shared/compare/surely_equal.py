@@ -60,6 +60,13 @@ def _bits(source: pa.Array, target: pa.Array) -> Mask:
     return equal_mask(source.view(pa.int64()), target.view(pa.int64()))
 
 
+def _doubles_as_integers(source: pa.Array, target: pa.Array) -> Mask:
+    numbers = pc.fill_null(source, 0.0).to_numpy()
+    with np.errstate(invalid="ignore"):
+        same = numbers == pc.fill_null(target, 0).to_numpy().astype(np.float64)
+    return same & (np.abs(numbers) < EXACT_INTEGERS)  # type: ignore[no-any-return]
+
+
 def _single_bits(source: pa.Array, target: pa.Array) -> Mask:
     with np.errstate(over="ignore"):
         rounded = pc.fill_null(source, 0.0).to_numpy().astype(np.float32)
@@ -192,7 +199,14 @@ _FROM_INTEGERS: Final[MappingProxyType[TypeKind, Shortcut]] = MappingProxyType(
     }
 )
 _FROM_DOUBLES: Final[MappingProxyType[TypeKind, Shortcut]] = MappingProxyType(
-    {TypeKind.DOUBLE: _bits, TypeKind.REAL: _single_bits, TypeKind.NUMERIC: _doubles_as_decimals}
+    {
+        TypeKind.SMALLINT: _doubles_as_integers,
+        TypeKind.INTEGER: _doubles_as_integers,
+        TypeKind.BIGINT: _doubles_as_integers,
+        TypeKind.DOUBLE: _bits,
+        TypeKind.REAL: _single_bits,
+        TypeKind.NUMERIC: _doubles_as_decimals,
+    }
 )
 _FROM_TEXTS: Final[MappingProxyType[TypeKind, Shortcut]] = MappingProxyType(
     {

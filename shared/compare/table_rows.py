@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from shared.compare.canonical_source import canonical_column
 from shared.compare.canonical_target import canonical_target, plain_array
 from shared.compare.forms import Form, NormaliseTexts
 from shared.compare.row_digests import RowForms
-from shared.compare.source_batches import table_batches, values_of
+from shared.compare.source_batches import reading_of, table_batches, values_of
 from shared.compare.target_rows import select_list
 from shared.records.keys import Value
 from shared.records.plan import TablePlan, TargetColumn
@@ -43,7 +42,7 @@ class TableRows:
         self._normalise = normalise
         self.columns: tuple[TargetColumn, ...] = tuple(plan.columns[place] for place in places)
         self._rejected = Counter(tuple(reject.values[place] for place in places) for reject in rejected)
-        self._read = replace(plan.read, columns=tuple(plan.read.columns[place] for place in places))
+        self._reading = reading_of(plan, places)
 
     def source(self) -> Iterator[RowForms]:
         """Read the source's rows, rejects left out."""
@@ -75,7 +74,7 @@ class TableRows:
             return int(cursor.fetchone()[0])
 
     def _source(self) -> Iterator[tuple[tuple[Value, ...], RowForms]]:
-        for batch in table_batches(self._reader, self._read, limit=self._plan.row_limit):
+        for batch in table_batches(self._reader, self._reading, limit=self._plan.row_limit):
             for first in range(0, batch.rows, _FORMS_AT_ONCE):
                 rows = np.arange(first, min(batch.rows, first + _FORMS_AT_ONCE))
                 values = [values_of(column, rows) for column in batch.columns]

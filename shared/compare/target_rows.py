@@ -25,12 +25,13 @@ NOT_THERE: Final = -1
 class TargetRows:
     """Rows of the target, columns in the order of the plan."""
 
-    columns: tuple[pa.Array, ...]
+    columns: tuple[pa.ChunkedArray, ...]
+    """As they came from the connection: making each one array, all at once, would need their memory twice."""
     rows: int
 
     def taken(self, column: int, rows: Rows) -> pa.Array:
         """One column's values in some rows, or the column itself where those are all of them in order."""
-        array = self.columns[column]
+        array = plain_array(self.columns[column])
         if len(rows) == self.rows and np.array_equal(rows, np.arange(self.rows)):
             return array
         return array.take(pa.array(rows))
@@ -66,9 +67,8 @@ class RangePairer:
         order = np.asarray(table.column(self._key))
         if np.any(order[1:] < order[:-1]):
             table = table.take(pa.array(np.argsort(order, kind="stable")))
-        columns = tuple(plain_array(column) for column in table.columns)
-        self._target = TargetRows(columns=columns, rows=table.num_rows)
-        self._keys = columns[self._key].cast(pa.int64()).to_numpy()
+        self._target = TargetRows(columns=tuple(table.columns), rows=table.num_rows)
+        self._keys = plain_array(table.column(self._key)).cast(pa.int64()).to_numpy()
         self._unpaired = np.ones(table.num_rows, np.bool_)
 
     def pair(self, batch: SourceBatch) -> Pairing:
@@ -113,8 +113,7 @@ class KeyPairer:
 
     def _pairing(self, batch: SourceBatch, table: pa.Table) -> Pairing:
         source_rows = table.column(0).to_numpy() - 1
-        columns = tuple(plain_array(column) for column in table.columns[1:])
-        target = TargetRows(columns=columns, rows=table.num_rows)
+        target = TargetRows(columns=tuple(table.columns[1:]), rows=table.num_rows)
         places = np.full(batch.rows, NOT_THERE)
         places[source_rows] = np.arange(table.num_rows)
         doubled = np.flatnonzero(places[source_rows] != np.arange(table.num_rows))

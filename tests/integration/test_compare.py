@@ -454,8 +454,8 @@ def test_types_of_a_keyless_table_that_only_postgresql_reads(target_url: str, co
 def test_columns_of_mixed_classes_are_read_apart(target_url: str, connect: Connect) -> None:
     """A column that Arrow cannot carry is compared value by value, the others still by column."""
     columns = {"id": "bigint", "price": "numeric(10,2)", "note": "text", "n": "integer"}
-    rows: list[tuple[Value, ...]] = [(1, 5, "x", 1), (2, 5.5, 7, 2), (3, None, 1.5, 3)]
-    fill_target(target_url, columns, [(1, "5.00", "x", 1), (2, "5.5", "7", 2), (3, None, "1.5", 3)], key="id")
+    rows: list[tuple[Value, ...]] = [(1, 5, "x", 1), (2, 5.5, 7, 2), (3, "6", 1.5, 3)]
+    fill_target(target_url, columns, [(1, "5.00", "x", 1), (2, "5.5", "7", 2), (3, "6.0", "1.5", 3)], key="id")
     source, plan = MemorySource(columns, rows), make_plan(columns)
 
     assert compare_chunk(source, connect(), plan, EVERYTHING) == Comparison(rows=3)
