@@ -216,5 +216,7 @@ def report(job: given.Job = None, *, target: given.Target = None, as_json: given
         print_plan.print_report(printing.out(), found)
 
 
+app.command()(start_commands.demo)
+
 if __name__ == "__main__":
     sys.exit(main())

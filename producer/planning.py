@@ -39,7 +39,7 @@ def refuse_contradictions(options: JobOptions) -> None:
 
 
 def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, listener: Listener) -> SchemaPlan:
-    """Survey the source and say what it becomes in an empty target.
+    """Survey the source and say what it becomes in an empty target, parents first.
 
     Raises:
         OperatorError: for tables that the source does not have.
@@ -54,7 +54,8 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
         raise OperatorError(msg)
     for table in plan.tables:
         _refuse_impossible_limit(table, found.profiles[table.read.table])
-    return plan
+    # Ordered here: a table that was there before keeps its own foreign keys, and its fitted plan names none.
+    return replace(plan, tables=parents_first(plan.tables))
 
 
 def _by_exact_name(options: JobOptions, tables: Sequence[str], picked: Sequence[str]) -> JobOptions:
@@ -105,7 +106,7 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
     with open_source(required_source(settings), frozen=False) as reader:
         plan = draw_plan(reader, settings, options, listener)
         plan, target, notes = _fitted(plan, settings, options)
-        tables = tuple(_planned_table(reader, table, options) for table in parents_first(plan.tables))
+        tables = tuple(_planned_table(reader, table, options) for table in plan.tables)
     return PlanView(
         source=shown(settings.source_url),
         target=target,

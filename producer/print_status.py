@@ -11,7 +11,7 @@ from rich.text import Text
 
 from producer.records import JobProgress, TableLine
 from producer.views import JobLine
-from producer.wording import count, counted, moment, one_line, rate, size, span, state
+from producer.wording import count, counted, moment, one_line, percent, rate, size, span, state
 from shared.ledger.states import JobState, TableState
 
 _COLOURS = {
@@ -36,7 +36,7 @@ def progress_view(progress: JobProgress, *, rows: int) -> Table:
     grid.add_row(
         Text(f"job {progress.job} {state(progress.state)}", style="bold"),
         ProgressBar(total=1.0, completed=progress.done, width=_BAR),
-        f"{progress.done:.0%}",
+        percent(progress.done),
         f"{count(progress.rows)} of {counted(progress.rows_expected, 'row')}",
         f"{rate(progress.bytes_per_s)}  {left}",
     )
@@ -53,7 +53,7 @@ def _running_row(table: TableLine) -> Iterable[RenderableType]:
     whole, done = (table.chunks, table.verified) if comparing else (table.bytes_expected, table.bytes)
     yield Text(f"  {one_line(table.name, 30)} {state(table.state)}")
     yield ProgressBar(total=max(whole, 1), completed=done, width=_BAR)
-    yield f"{done / whole:.0%}" if whole else ""
+    yield percent(done / whole) if whole else ""
     yield f"{count(table.rows)} of {count(table.rows_expected)}"
     yield f"{rate(table.bytes_per_s)}  {span(table.seconds_left)}"
 
@@ -71,7 +71,7 @@ def status_view(progress: JobProgress, *, seconds: float | None = None) -> Group
 def _headline(progress: JobProgress, seconds: float | None) -> Text:
     text = Text(f"job {progress.job} is ")
     text.append(state(progress.state), style=_COLOURS.get(JobState(progress.state), "bold"))
-    text.append(f" ({progress.done:.0%})" if not progress.ended else "")
+    text.append(f" ({percent(progress.done)})" if not progress.ended else "")
     text.append(f": {counted(progress.rows, 'row')}, {size(progress.bytes)}{_when(progress, seconds)}")
     if progress.bytes_per_s and not progress.ended:
         text.append(f", {rate(progress.bytes_per_s)}")

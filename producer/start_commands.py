@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from producer import arguments as given
-from producer import print_plan, printing
+from producer import print_end, print_plan, printing
+from producer.demonstrating import demonstrate
 from producer.planning import plan_only
 from producer.session import finish, listening, settings_of
 from producer.starting import start as start_job
@@ -94,6 +97,16 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
         preserve_identifiers=identifiers is given.Identifiers.PRESERVE,
     )
     _show_plan(settings, options, as_json=as_json, sql=sql, verbose=verbose)
+
+
+def demo(*, workers: given.Workers = None) -> None:
+    """Copy a made-up shop into an embedded PostgreSQL, verify it, and say how to look at the rows."""
+    with listening(as_json=False) as listener:
+        end, words = demonstrate(settings_of(workers=workers), listener)
+    print_end.print_end(printing.out(), end)
+    for line in words:
+        printing.out().print(line, soft_wrap=True)
+    raise typer.Exit(end.exit_code)
 
 
 def _show_plan(

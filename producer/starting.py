@@ -7,7 +7,7 @@ import time
 from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source
-from producer.making import make_tables, parents_first
+from producer.making import make_tables
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
@@ -117,7 +117,7 @@ def _record_plan(
         options=options,
         grades=plan.grades,
     )
-    for position, table in enumerate(parents_first(plan.tables), start=1):
+    for position, table in enumerate(plan.tables, start=1):
         record_table(ledger, job_id, position, table)
     return job_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Final
 
@@ -58,6 +59,11 @@ def bad(number: int) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its word: ``1 table``, ``2 tables``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as a whole number of percent; 100 only where nothing is missing."""
+    return f"{math.floor(share * 100)}%"
 
 
 def state(text: str) -> str:
