@@ -44,6 +44,8 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         typer.main.get_command(app).main(args=args, prog_name="producer")
     except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:  # where there was nothing to say of a job
+            sys.stderr.write("producer: interrupted\n")
         return end.code if isinstance(end.code, int) else ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one sentence
         return explain(error)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from producer.preflight import required_source
 from producer.records import Listener
+from shared.errors import SourceError
 from shared.settings import Settings, shown
 from shared.source.kinds import open_source, snapshot_source
 from shared.source.reader import SourceReader
@@ -56,6 +56,10 @@ def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> 
         with open_source(copy, frozen=True) as reader:
             source = FrozenSource(copy, reader, original=original, is_copy=True)
             yield source
+    except SourceError as error:
+        # The copy is as bad as what it was made from, and will be gone when a person reads this.
+        msg = str(error).replace(str(path_of(copy)), str(path_of(original)))
+        raise SourceError(msg) from error
     finally:
         if source is None or source.is_unused_copy:
-            Path(path_of(copy)).unlink(missing_ok=True)
+            path_of(copy).unlink(missing_ok=True)

@@ -126,7 +126,15 @@ def test_a_status_takes_rates_over_the_whole_job() -> None:
 def test_an_empty_job_counts_nothing_and_divides_by_nothing() -> None:
     """Tables without bytes still make a whole."""
     empty = replace(
-        TABLE, chunks=0, copied=0, pending=0, copying=0, rows_expected=0, rows_copied=0, bytes_expected=0, bytes_copied=0
+        TABLE,
+        chunks=0,
+        copied=0,
+        pending=0,
+        copying=0,
+        rows_copied=0,
+        rows_expected=0,
+        bytes_copied=0,
+        bytes_expected=0,
     )
     assert job_progress(JOB, [empty], now=after(1), copied_until={}).done == 0.0
     ended = replace(empty, state="completed", ended_at=after(1))
