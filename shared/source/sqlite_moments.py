@@ -1,7 +1,7 @@
 """SQL conditions that tell texts which spell dates and times, exactly as `ColumnProfile` defines them.
 
-SQLite's own date functions do the work: they shift a day that does not exist (30 February) to one that does and so
-answer with another text, and refuse second 60. GLOB, length() and substr() stop at U+0000, hence `_whole`.
+SQLite's own date functions do the work: asked to add no days to a text, they write a day that does not exist (30
+February, 24 o'clock) as another one, and refuse second 60. GLOB, length() and substr() stop at U+0000, hence `_whole`.
 Each function takes the SQL of a text and returns the SQL of a condition.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 def is_date(text: str) -> str:
     """Hold for ``YYYY-MM-DD``."""
-    return f"(length({text}) = 10 AND date({text}) = {text} COLLATE BINARY AND +{text} >= '0001' COLLATE BINARY)"
+    return f"(length({text}) = 10 AND {_is_rewritten('date', text)} AND {_is_after_zero(text)})"
 
 
 def is_time(text: str) -> str:
@@ -24,7 +24,7 @@ def is_time(text: str) -> str:
 
 def is_timestamp(text: str) -> str:
     """Hold for ``YYYY-MM-DD[ T]HH:MM[:SS[.ffffff]]`` and for a plain date."""
-    usual = f"datetime({text}) = {text} COLLATE BINARY AND +{text} >= '0001' COLLATE BINARY"
+    usual = f"{_is_rewritten('datetime', text)} AND {_is_after_zero(text)}"
     return f"({usual} OR {is_date(text)} OR ({_whole(text)} AND {_moment(text)}))"
 
 
@@ -48,12 +48,22 @@ def _moment(text: str) -> str:
 
 
 def _time_of_day(text: str) -> str:
+    seconds = f"substr({text}, 1, 8)"
     fraction = (
         f"length({text}) BETWEEN 10 AND 15 AND substr({text}, 9, 1) = '.' AND "
-        f"time(substr({text}, 1, 8)) = substr({text}, 1, 8) AND substr({text}, 10) NOT GLOB '*[^0-9]*'"
+        f"{_is_rewritten('time', seconds)} AND substr({text}, 10) NOT GLOB '*[^0-9]*'"
     )
-    short = f"length({text}) = 5 AND time({text}) = {text} || ':00'"
-    return f"(time({text}) = {text} COLLATE BINARY OR ({short}) OR ({fraction}))"
+    minutes = f"length({text}) = 5 AND time({text}, '+0 days') = {text} || ':00'"
+    return f"({_is_rewritten('time', text)} OR ({minutes}) OR ({fraction}))"
+
+
+def _is_rewritten(function: str, text: str) -> str:
+    return f"{function}({text}, '+0 days') = {text} COLLATE BINARY"
+
+
+def _is_after_zero(text: str) -> str:
+    # Neither the year 0000 nor one before. The plus takes the column's affinity away, which would make '0001' a number.
+    return f"+{text} >= '0001' COLLATE BINARY"
 
 
 def _whole(text: str) -> str:

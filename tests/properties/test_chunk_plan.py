@@ -136,7 +136,9 @@ SHAPES = [
 
 def _fill(path: Path, shape: Shape, keys: list[tuple[Any, ...]]) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA encoding = '{shape.encoding}'")
+        connection.executescript(
+            f"PRAGMA encoding = '{shape.encoding}'; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+        )
         connection.execute(shape.ddl)
         names = [row[1] for row in connection.execute("PRAGMA table_info(t)")][: 1 + len(keys[0]) if keys else 1]
         for number, key in enumerate(keys):

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.records.source import (
+    ChunkKey,
+    ChunkKeyKind,
+    Generated,
+    IndexOrigin,
+    ObjectKind,
+    SourceCatalog,
+    SourceForeignKey,
+    SourceTable,
+)
+from shared.source.sqlite import open_sqlite
+
+CatalogOf = Callable[[str], SourceCatalog]
+
+
+@pytest.fixture
+def catalog_of(tmp_path: Path) -> CatalogOf:
+    """Make a database of a script and read its catalog."""
+
+    def make(script: str) -> SourceCatalog:
+        path = tmp_path / "made.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(script)
+        with open_sqlite(str(path)) as reader:
+            return reader.catalog()
+
+    return make
+
+
+def _only(catalog: SourceCatalog) -> SourceTable:
+    (table,) = catalog.tables
+    return table
+
+
+def _rowid(name: str) -> ChunkKey:
+    return ChunkKey(kind=ChunkKeyKind.ROWID, columns=(name,))
+
+
+def _columns(*names: str, nullable: bool = False) -> ChunkKey:
+    return ChunkKey(kind=ChunkKeyKind.COLUMNS, columns=names, nullable=nullable)
+
+
+_ALL = "rowid, _ROWID_, Oid"
+
+
+@pytest.mark.parametrize(
+    ("ddl", "chunk_key"),
+    [
+        ("CREATE TABLE t(a)", _rowid("rowid")),
+        ("CREATE TABLE t(a TEXT PRIMARY KEY)", _rowid("rowid")),
+        ("CREATE TABLE t(id INTEGER PRIMARY KEY)", _rowid("rowid")),
+        ("CREATE TABLE t(RowID, a)", _rowid("_rowid_")),
+        ("CREATE TABLE t(rowid, _rowid_)", _rowid("oid")),
+        (f"CREATE TABLE t(id INTEGER PRIMARY KEY, {_ALL})", _rowid("id")),
+        ("CREATE TABLE t(_rowid_, oid, RowId INTEGER PRIMARY KEY)", _rowid("RowId")),
+        (f"CREATE TABLE t(a NOT NULL UNIQUE, {_ALL})", _columns("a")),
+        (f"CREATE TABLE t(a UNIQUE, b NOT NULL, c NOT NULL, {_ALL}, UNIQUE(c, b))", _columns("c", "b")),
+        (f"CREATE TABLE t(a TEXT PRIMARY KEY, {_ALL})", _columns("a", nullable=True)),
+        (f"CREATE TABLE t(a, b, {_ALL}, UNIQUE(a, b))", ChunkKey(kind=ChunkKeyKind.NONE)),
+        (f"CREATE TABLE t(a, {_ALL}); CREATE UNIQUE INDEX i ON t(a) WHERE a > 0", ChunkKey(kind=ChunkKeyKind.NONE)),
+        (f"CREATE TABLE t(a, {_ALL}); CREATE UNIQUE INDEX i ON t(abs(a))", ChunkKey(kind=ChunkKeyKind.NONE)),
+        ("CREATE TABLE t(a, b, c, PRIMARY KEY(c, a)) WITHOUT ROWID", _columns("c", "a")),
+        ("CREATE TABLE t(rowid TEXT PRIMARY KEY) WITHOUT ROWID", _columns("rowid")),
+    ],
+)
+def test_the_chunk_key_is_the_rowid_wherever_it_has_a_name(
+    catalog_of: CatalogOf, ddl: str, chunk_key: ChunkKey
+) -> None:
+    """Else the primary key of a WITHOUT ROWID table, else a unique key, NOT NULL ones first, else none."""
+    assert _only(catalog_of(ddl)).chunk_key == chunk_key
+
+
+@pytest.mark.parametrize(
+    ("ddl", "alias"),
+    [
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY)", "a"),
+        ("CREATE TABLE t(a integer, PRIMARY KEY(a DESC))", "a"),
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT)", "a"),
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY DESC)", None),
+        ("CREATE TABLE t(a INT PRIMARY KEY)", None),
+        ("CREATE TABLE t(a INTEGER, b, PRIMARY KEY(a, b))", None),
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY) WITHOUT ROWID", None),
+        ("CREATE TABLE t(a INTEGER)", None),
+    ],
+)
+def test_only_integer_primary_key_is_the_rowid(catalog_of: CatalogOf, ddl: str, alias: str | None) -> None:
+    """SQLite's oddities about aliases of the rowid are followed."""
+    assert _only(catalog_of(ddl)).rowid_column == alias
+
+
+def test_columns(catalog_of: CatalogOf) -> None:
+    """Types as written, NOT NULL, defaults, places in the key, generated columns and collations."""
+    table = _only(
+        catalog_of(
+            """
+            CREATE TABLE t(
+              "id" INTEGER PRIMARY KEY, -- COLLATE nothing, CHECK (nothing)
+              name VARCHAR(20) NOT NULL DEFAULT 'it''s, COLLATE x' /* , */ COLLATE nocase,
+              plain,
+              at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+              total AS (id * 2) VIRTUAL,
+              kept UNSIGNED BIG INT GENERATED ALWAYS AS (id * (2 + 1)) STORED
+            )
+            """
+        )
+    )
+    assert [column.name for column in table.columns] == ["id", "name", "plain", "at", "total", "kept"]
+    by_name = {column.name: column for column in table.columns}
+    assert by_name["id"].not_null
+    assert by_name["id"].primary_key_position == 1
+    assert by_name["name"].declared_type == "VARCHAR(20)"
+    assert by_name["name"].not_null
+    assert by_name["name"].default_sql == "'it''s, COLLATE x'"
+    assert by_name["name"].collation == "NOCASE"
+    assert by_name["plain"].declared_type == ""
+    assert by_name["plain"].default_sql is None
+    assert by_name["plain"].collation == "BINARY"
+    assert by_name["at"].default_sql == "CURRENT_TIMESTAMP"
+    assert by_name["total"].generated is Generated.VIRTUAL
+    assert by_name["kept"].generated is Generated.STORED
+    assert not table.has_checks
+
+
+def test_primary_keys_may_hold_null_only_where_sqlite_lets_them(catalog_of: CatalogOf) -> None:
+    """A rowid table's text key is not NOT NULL by itself; keys of STRICT and WITHOUT ROWID tables are."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE a(k TEXT PRIMARY KEY);
+        CREATE TABLE b(k TEXT PRIMARY KEY) WITHOUT ROWID;
+        CREATE TABLE c(k TEXT PRIMARY KEY) STRICT;
+        """
+    )
+    assert [table.columns[0].not_null for table in catalog.tables] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "without_rowid", "strict"),
+    [
+        ("", False, False),
+        ("STRICT", False, True),
+        ("without rowid", True, False),
+        ("WITHOUT  ROWID, strict -- )", True, True),
+    ],
+)
+def test_table_options(catalog_of: CatalogOf, options: str, without_rowid: bool, strict: bool) -> None:  # noqa: FBT001 - parametrised
+    """STRICT and WITHOUT ROWID stand after the last parenthesis."""
+    table = _only(catalog_of(f'CREATE TABLE "STRICT) WITHOUT ROWID"("x)" INT PRIMARY KEY CHECK ("x)" > 0)) {options}'))
+    assert (table.without_rowid, table.strict, table.has_checks) == (without_rowid, strict, True)
+
+
+def test_foreign_keys(catalog_of: CatalogOf) -> None:
+    """All of them in the order of the statement, with actions and when they are checked."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE p(a, b, PRIMARY KEY(a, b));
+        CREATE TABLE t(
+          one REFERENCES p DEFERRABLE INITIALLY DEFERRED,
+          two INT REFERENCES "p"(a) ON DELETE SET NULL ON UPDATE CASCADE NOT DEFERRABLE INITIALLY DEFERRED,
+          three CONSTRAINT c REFERENCES p(b) MATCH FULL DEFERRABLE,
+          four, five DEFAULT ('REFERENCES x DEFERRABLE'),
+          CONSTRAINT d FOREIGN KEY (four, five) REFERENCES p(a, b) DEFERRABLE INITIALLY IMMEDIATE
+          FOREIGN KEY (five) REFERENCES t(one) ON DELETE RESTRICT CHECK (four > 0)
+        )
+        """
+    )
+    table = catalog.tables[1]
+    assert table.has_checks
+    assert table.foreign_keys == (
+        SourceForeignKey(
+            columns=("one",), parent_table="p", parent_columns=(), deferrable=True, initially_deferred=True
+        ),
+        SourceForeignKey(
+            columns=("two",), parent_table="p", parent_columns=("a",), on_delete="SET NULL", on_update="CASCADE"
+        ),
+        SourceForeignKey(columns=("three",), parent_table="p", parent_columns=("b",), deferrable=True),
+        SourceForeignKey(columns=("four", "five"), parent_table="p", parent_columns=("a", "b"), deferrable=True),
+        SourceForeignKey(columns=("five",), parent_table="t", parent_columns=("one",), on_delete="RESTRICT"),
+    )
+
+
+def test_indexes(catalog_of: CatalogOf) -> None:
+    """In the order of their making, with direction, collation, expressions, WHERE and what made them."""
+    table = _only(
+        catalog_of(
+            """
+            CREATE TABLE t(id INTEGER PRIMARY KEY, a UNIQUE, b TEXT, UNIQUE(b, a));
+            CREATE INDEX i1 ON t(b COLLATE NOCASE DESC, a);
+            CREATE UNIQUE INDEX "i 2" ON t(lower(b), id) WHERE a > 0;
+            """
+        )
+    )
+    kinds = [(index.origin, index.unique, index.partial, index.sql is None) for index in table.indexes]
+    assert kinds == [
+        (IndexOrigin.UNIQUE, True, False, True),
+        (IndexOrigin.UNIQUE, True, False, True),
+        (IndexOrigin.CREATED, False, False, False),
+        (IndexOrigin.CREATED, True, True, False),
+    ]
+    first, second = table.indexes[2:]
+    assert [(c.name, c.descending, c.collation) for c in first.columns] == [
+        ("b", True, "NOCASE"),
+        ("a", False, "BINARY"),
+    ]
+    assert [column.name for column in second.columns] == [None, "id"]
+    assert second.sql is not None
+    assert second.sql.endswith("WHERE a > 0")
+
+
+def test_autoincrement_remembers_the_highest_id_it_gave_out(catalog_of: CatalogOf) -> None:
+    """Also where that row is gone; a table that never gave one out, or does not count, has none."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE a(id INTEGER PRIMARY KEY AUTOINCREMENT);
+        CREATE TABLE b(id INTEGER PRIMARY KEY AUTOINCREMENT);
+        CREATE TABLE c(id INTEGER PRIMARY KEY);
+        INSERT INTO a VALUES (41), (42); DELETE FROM a; INSERT INTO c VALUES (7);
+        """
+    )
+    assert [table.autoincrement_floor for table in catalog.tables] == [42, None, None]
+
+
+def test_every_object_is_listed(catalog_of: CatalogOf) -> None:
+    """Views, triggers, virtual and shadow tables are objects; SQLite's own tables are not mentioned."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a);
+        CREATE INDEX i ON t(a); INSERT INTO t(a) VALUES (1); ANALYZE;
+        CREATE VIEW "a view" AS SELECT nope FROM nowhere;
+        CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END;
+        CREATE VIRTUAL TABLE "my docs" USING fts5(body);
+        CREATE VIRTUAL TABLE box USING rtree(id, x0, x1);
+        CREATE VIRTUAL TABLE old USING FTS4(body);
+        CREATE TABLE "my docs_history"(a);
+        """
+    )
+    assert [table.name for table in catalog.tables] == ["t", "my docs_history"]
+    found = {(each.kind, each.name, each.table) for each in catalog.objects}
+    assert {name for kind, name, _ in found if kind is ObjectKind.VIRTUAL_TABLE} == {"my docs", "box", "old"}
+    assert (ObjectKind.VIEW, "a view", None) in found
+    assert (ObjectKind.TRIGGER, "g", "t") in found
+    shadows = {name: table for kind, name, table in found if kind is ObjectKind.SHADOW_TABLE}
+    assert shadows["my docs_data"] == "my docs"
+    assert shadows["box_node"] == "box"
+    assert {name.split("_")[1] for name in shadows if name.startswith("my")} == {
+        "data", "idx", "content", "docsize", "config",
+    }  # fmt: skip
+    assert {name for name in shadows if name.startswith("old")} == {
+        "old_content", "old_segments", "old_segdir", "old_docsize", "old_stat",
+    }  # fmt: skip
+
+
+def test_shadow_tables_of_modules_that_are_not_here_are_known_by_name(catalog_of: CatalogOf) -> None:
+    """A module need not be loaded; what may be a shadow of an unknown one is copied rather than lost."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE shape_node(a); CREATE TABLE shape_rowid(a); CREATE TABLE shape_parent(a);
+        CREATE TABLE v_data(a);
+        PRAGMA writable_schema = ON;
+        INSERT INTO sqlite_schema VALUES ('table', 'shape', 'shape', 0, 'CREATE VIRTUAL TABLE shape USING geopoly(a)'),
+          ('table', 'v', 'v', 0, 'CREATE VIRTUAL TABLE v USING unknown(a)');
+        """
+    )
+    assert [table.name for table in catalog.tables] == ["v_data"]
+    assert [o.name for o in catalog.objects if o.kind is ObjectKind.SHADOW_TABLE] == [
+        "shape_node",
+        "shape_rowid",
+        "shape_parent",
+    ]
+
+
+def test_a_table_that_an_fts_table_indexes_is_no_shadow(catalog_of: CatalogOf) -> None:
+    """With content=… the text lies in a table of the user's own, whatever its name."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE docs_content(id INTEGER PRIMARY KEY, body);
+        CREATE VIRTUAL TABLE docs USING fts5(body, content = 'docs_content', content_rowid='id');
+        """
+    )
+    assert [table.name for table in catalog.tables] == ["docs_content"]
+
+
+ODD_NAMES = [
+    'a "b"', "it's", "a.b", "select", "sp ace", "Ünï", "日本", "semi;colon", "back`tick", "[square]", "new\nline",
+    "--", "%s", "?1", ":x", "MiXed", "1st", "", "tab\t", "\U0001f600",
+]  # fmt: skip
+
+
+def test_odd_identifiers_everywhere(tmp_path: Path) -> None:
+    """Tables, columns, keys, indexes and foreign keys of any name are read, profiled and copied by any path."""
+    from shared.records.keys import EVERYTHING  # noqa: PLC0415 - needed here alone
+    from shared.records.plan import TableRead  # noqa: PLC0415 - needed here alone
+
+    def quote(name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    path = tmp_path / "odd.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for name in ODD_NAMES:
+            table, key, value = quote(f"t {name}"), quote(name), quote(f"v{name}")
+            connection.execute(
+                f"CREATE TABLE {table}({key} TEXT COLLATE NOCASE PRIMARY KEY REFERENCES {table} DEFERRABLE, "
+                f"{value} REAL) WITHOUT ROWID"
+            )
+            connection.execute(f"CREATE INDEX {quote('i' + name)} ON {table}({value} DESC)")
+            connection.execute(f"INSERT INTO {table} VALUES ('a', 1.5), ('b', 2.5)")
+        connection.commit()
+    with open_sqlite(str(path), frozen=True) as reader:
+        tables = reader.catalog().tables
+        assert [table.name for table in tables] == [f"t {name}" for name in ODD_NAMES]
+        for table, name in zip(tables, ODD_NAMES, strict=True):
+            assert [column.name for column in table.columns] == [name, f"v{name}"]
+            assert table.columns[0].collation == "NOCASE"
+            assert table.chunk_key == _columns(name)
+            assert table.foreign_keys[0].columns == (name,)
+            assert table.foreign_keys[0].deferrable
+            created = next(index for index in table.indexes if index.origin is IndexOrigin.CREATED)
+            assert created.columns[0].name == f"v{name}"
+            assert reader.profile(table).columns[f"v{name}"].reals == 2
+            assert list(reader.walk_keys(table.name, table.chunk_key, step=1)) == [("b",)]
+            read = TableRead(table=table.name, chunk_key=table.chunk_key, columns=(f"v{name}", name))
+            assert reader.read_arrow(read, EVERYTHING).to_pydict() == {"0": [1.5, 2.5], "1": ["a", "b"]}
