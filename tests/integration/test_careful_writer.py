@@ -71,7 +71,7 @@ def test_the_column_is_named_among_others_with_quotes_and_wide_characters(rows: 
         *(column(sql, name) for sql, name in zip(["text", "text", "json", "json"], names, strict=True)), name="täble"
     )
     for place in (2, 3):
-        values = ["it's 𝄞 \\ %s", None, "{}", "{}"]
+        values = ["it's " + "𝄞" * 20 + " \\ %s", None, "{}", "{}"]
         values[place] = "{'nein"
         result = write_carefully(rows, [[SourceRow((1,), tuple(values))]], plan)
         assert [reject.column for reject in result.rejects] == [names[place].upper()]
@@ -138,6 +138,13 @@ def test_wide_rows_are_sent_a_few_at_a_time(rows: Any) -> None:
     """Rows of megabytes go in statements of bounded size, and a bad one among them is still found."""
     _run(rows, "CREATE TABLE public.t (v json)")
     wide = '"' + "x" * 3_000_000 + '"'
-    result = write_carefully(rows, [source_rows([wide, wide, wide, wide[:-1], wide])], plan_of(column("json")))
-    assert (result.rows, len(result.rejects)) == (4, 1)
+    batch = source_rows([wide] * 16 + [wide[:-1]] + [wide] * 3)
+    tracemalloc.start()
+    try:
+        result = write_carefully(rows, [batch], plan_of(column("json")))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (result.rows, len(result.rejects)) == (19, 1)
     assert len(result.rejects[0].reason) < 600
+    assert peak < 60_000_000  # 39 MB measured; the batch as one statement takes 267 MB
