@@ -113,7 +113,11 @@ def _double(value: KeyValue, _type: TargetType) -> bytes:
 
 
 def _real(value: KeyValue, _type: TargetType) -> bytes:
-    return struct.pack(">f", _float(value))
+    number = _float(value)
+    single = struct.pack(">f", number)
+    if number and not any(single[1:]) and not single[0] & 0x7F:  # too small: it became zero
+        raise _NoFormError
+    return single
 
 
 def _numeric(value: KeyValue, _type: TargetType) -> Form:

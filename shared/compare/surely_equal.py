@@ -68,9 +68,11 @@ def _doubles_as_integers(source: pa.Array, target: pa.Array) -> Mask:
 
 
 def _single_bits(source: pa.Array, target: pa.Array) -> Mask:
-    with np.errstate(over="ignore"):
-        rounded = pc.fill_null(source, 0.0).to_numpy().astype(np.float32)
-    return rounded.view(np.int32) == pc.fill_null(target, 0.0).to_numpy().view(np.int32)  # type: ignore[no-any-return]
+    numbers = pc.fill_null(source, 0.0).to_numpy()
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = numbers.astype(np.float32)
+    in_range = (np.isinf(rounded) == np.isinf(numbers)) & ((rounded == 0) == (numbers == 0))
+    return in_range & (rounded.view(np.int32) == pc.fill_null(target, 0.0).to_numpy().view(np.int32))  # type: ignore[no-any-return]
 
 
 def _integers_as_doubles(source: pa.Array, target: pa.Array) -> Mask:

@@ -183,6 +183,30 @@ def test_shortcuts_for_texts_are_never_wrong(values: list[str], sql: str, data: 
     _check_shortcut(values, pa.string(), sql, data)
 
 
+@pytest.mark.parametrize(
+    ("source", "arrow", "target", "sql"),
+    [
+        (2**53 + 1, pa.int64(), 2.0**53, "double precision"),
+        (2**53 + 1, pa.int64(), str(2**53), "numeric"),
+        (2.0**53, pa.float64(), 2**53 + 1, "bigint"),
+        (-3.4028235677973366e38, pa.float64(), -math.inf, "real"),
+        (1e-50, pa.float64(), 0.0, "real"),
+        (-0.0, pa.float64(), 0.0, "double precision"),
+        (1.1, pa.float64(), "1.1000000000000000001", "numeric"),
+        (2, pa.int64(), True, "boolean"),
+        ("1e0", pa.string(), "10", "numeric"),
+    ],
+)
+def test_shortcuts_hold_at_the_edges(source: Value, arrow: pa.DataType, target: object, sql: str) -> None:
+    """Values that round to each other are not the same."""
+    type_ = TargetType(kind=kind_of(sql), sql=sql)
+
+    assert not surely_equal(pa.array([source], arrow), pa.array([target], _TARGETS[sql][0]), type_)[0]
+    assert canonical_source(source, type_) != canonical_target(
+        pa.array([target], _TARGETS[sql][0])[0].as_py(), type_.kind
+    )
+
+
 _TARGETS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "bigint": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
     "double precision": (pa.float64(), st.floats()),
