@@ -1,0 +1,427 @@
+"""What commands do to ledger, target and queue, called as the command line calls them, with real workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg2
+import pytest
+from fleetkit import RedisServer, RunningWorker
+from producerkit import chunk_ids, ledger_rows, make_source
+
+from producer import commands, enqueue, waiting
+from producer.checking import check, exit_code_of_check
+from producer.planning import plan_only
+from producer.records import Detached, JobEnd, JobInterruptedError, JobProgress
+from producer.services import open_ledger, open_workforce
+from producer.starting import start
+from producer.views import Outcome
+from shared.errors import ExitCode, OperatorError, SourceError
+from shared.records.plan import JobOptions
+from shared.settings import Settings, load_settings
+
+SHOP = """
+CREATE TABLE "Order Lines" (id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders (id), item TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL);
+CREATE TABLE hollow (a, b);
+CREATE VIEW recent AS SELECT * FROM orders;
+"""
+ORDERS = [(number, f"customer {number}") for number in range(1, 101)]
+LINES = [(number, number % 100 + 1, f"item {number}") for number in range(1, 501)]
+SMALL_CHUNKS = 2048
+"""Bytes: the 100 orders are two chunks then, the 500 lines about 10."""
+
+
+@dataclass
+class Told:
+    """A listener that remembers; what it does on a warning may be set."""
+
+    said: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+    shown: list[JobProgress] = field(default_factory=list)
+    on_warning: Callable[[str], None] = lambda _text: None
+
+    def say(self, text: str) -> None:
+        """Remember."""
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        """Remember, then do what the test wants."""
+        self.warned.append(text)
+        self.on_warning(text)
+
+    def show(self, progress: JobProgress) -> None:
+        """Remember."""
+        self.shown.append(progress)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A source of three tables and a view."""
+    return make_source(tmp_path / "shop.db", SHOP, {"orders": ORDERS, '"Order Lines"': LINES})
+
+
+@pytest.fixture
+def settings(source: Path, target_url: str, redis_server: RedisServer, tmp_path: Path) -> Settings:
+    """Settings with a broker of the test's."""
+    return load_settings(
+        source_url=str(source),
+        target_url=target_url,
+        broker_url=redis_server.url,
+        result_url=redis_server.result_url,
+        snapshot_dir=tmp_path / "snapshots",
+        retry_delay_s=0.2,
+        rescue_grace_s=1,
+        plan_batch_chunks=3,
+    )
+
+
+OPTIONS = JobOptions(chunk_bytes=SMALL_CHUNKS)
+
+
+def execute(url: str, *statements: str) -> None:
+    """Run statements on the target."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        connection.commit()
+
+
+def started(settings: Settings, options: JobOptions = OPTIONS) -> JobEnd:
+    """Start a job and wait for its end."""
+    end = start(settings, options, Told())
+    assert isinstance(end, JobEnd)
+    return end
+
+
+def test_a_job_ends_completed_and_verified(settings: Settings, worker: RunningWorker, target_url: str) -> None:
+    """Every row arrives in several chunks, foreign keys are valid, and the end says what happened."""
+    told = Told()
+    end = start(settings, OPTIONS, told)
+    assert isinstance(end, JobEnd), worker.log_text()
+    assert (end.exit_code, end.progress.state, end.verified) == (ExitCode.DONE, "completed", True)
+    assert {line.name: line.rows_verified for line in end.progress.tables} == {
+        "orders": 100,
+        "Order Lines": 500,
+        "hollow": 0,
+    }
+    assert [grade.name for grade in end.not_exact if grade.kind == "view"] == ["recent"]
+    assert told.shown[-1].ended
+    assert told.warned == []
+    assert ledger_rows(target_url, 'SELECT count(*), max(id) FROM public."order lines"') == [(500, 500)]
+    assert len(chunk_ids(target_url, "Order Lines")) > 5
+
+
+def test_parents_are_enqueued_before_their_children(settings: Settings, target_url: str) -> None:
+    """The order of the ledger is that of the foreign keys, also where the tables were there before."""
+    assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
+    order = "SELECT source_name FROM pgconvoy.tables WHERE job_id = {} AND source_name <> 'hollow' ORDER BY position"
+    assert ledger_rows(target_url, order.format(1)) == [("orders",), ("Order Lines",)]
+    commands.cancel(settings, None)
+    assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
+    assert ledger_rows(target_url, order.format(2)) == [("orders",), ("Order Lines",)]
+
+
+def test_schema_only_makes_tables_and_keys_without_rows(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """No chunk, no row, but primary and foreign keys; nothing is called verified."""
+    end = started(settings, JobOptions(schema_only=True))
+    assert (end.exit_code, end.progress.chunks, end.verified) == (ExitCode.DONE, 0, False), worker.log_text()
+    assert ledger_rows(target_url, "SELECT count(*) FROM public.orders") == [(0,)]
+    keys = "SELECT contype::text, count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+    found = dict(ledger_rows(target_url, f"{keys} AND contype IN ('p', 'f') GROUP BY 1"))
+    assert found == {"p": 2, "f": 1}
+
+
+def test_a_limit_copies_the_first_rows_of_each_table(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """--limit 7: seven rows a table, compared as such."""
+    end = started(settings, JobOptions(limit=7))
+    assert (end.exit_code, end.progress.rows) == (ExitCode.DONE, 14), worker.log_text()
+    assert ledger_rows(target_url, "SELECT max(id) FROM public.orders") == [(7,)]
+
+
+def test_a_plan_writes_nothing_anywhere(settings: Settings, target_url: str, tmp_path: Path) -> None:
+    """No snapshot, no schema, no table; chunks, types and grades are told all the same."""
+    view = plan_only(settings, OPTIONS, Told())
+    chunks = {table.source: table.chunks for table in view.tables}
+    assert chunks["Order Lines"] > 5
+    (lines,) = [table for table in view.tables if table.source == "Order Lines"]
+    assert [(column.name, column.type.sql) for column in lines.columns][-1] == ("item", "text")
+    assert "CREATE TABLE" in view.sql
+    assert [grade.name for grade in view.grades if grade.grade == "refused"] == ["recent"]
+    assert ledger_rows(target_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgconvoy'") == [(0,)]
+    assert not (tmp_path / "snapshots").exists()
+
+
+def test_a_plan_needs_no_target(settings: Settings, tmp_path: Path) -> None:
+    """Without one it says that it could not look at tables that are there, and makes no server."""
+    view = plan_only(settings.model_copy(update={"target_url": None}), OPTIONS, Told())
+    assert view.target is None
+    assert "not looked at" in view.notes[0]
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_chunks_of_a_plan_are_those_of_the_job(settings: Settings, target_url: str) -> None:
+    """What `plan` counts is what `start` records."""
+    planned = sum(table.chunks for table in plan_only(settings, OPTIONS, Told()).tables)
+    start(settings, OPTIONS, Told(), detach=True)
+    assert ledger_rows(target_url, "SELECT count(*) FROM pgconvoy.chunks") == [(planned,)]
+
+
+def test_recreate_refuses_where_something_else_depends_on_a_table(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """The view and the foreign key are named, nothing is dropped, and no second job is recorded."""
+    started(settings)
+    execute(
+        target_url,
+        "CREATE VIEW public.watching AS SELECT id FROM public.orders",
+        "CREATE TABLE public.notes (order_id bigint REFERENCES public.orders (id))",
+    )
+    with pytest.raises(OperatorError, match=r"--recreate.*watching") as refused:
+        start(settings, JobOptions(recreate=True), Told())
+    assert "notes" in str(refused.value), worker.log_text()
+    assert ledger_rows(target_url, "SELECT count(*) FROM public.orders") == [(100,)]
+    assert ledger_rows(target_url, "SELECT count(*) FROM pgconvoy.jobs") == [(1,)]
+
+
+def test_recreate_makes_tables_anew_that_depend_on_each_other(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """Tables of one job go together, foreign keys among them or not."""
+    started(settings)
+    execute(target_url, "ALTER TABLE public.orders ADD COLUMN old integer")
+    end = started(settings, JobOptions(recreate=True))
+    assert end.exit_code == ExitCode.DONE, worker.log_text()
+    old = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.orders'::regclass AND attname = 'old'"
+    assert ledger_rows(target_url, old) == [(0,)]
+
+
+def test_planning_that_broke_off_is_gone_on_with(
+    settings: Settings, worker_factory: Callable[..., RunningWorker], target_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer that dies while it plans leaves a job that `resume` plans to its end: each chunk once."""
+    whole = sum(table.chunks for table in plan_only(settings, OPTIONS, Told()).tables)
+    recorded = enqueue.record_chunks
+    calls = 0
+
+    def dies_at_the_fourth(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise MemoryError
+        recorded(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(enqueue, "record_chunks", dies_at_the_fourth)
+    with pytest.raises(MemoryError):
+        start(settings, OPTIONS, Told())
+    monkeypatch.undo()
+    ((before,),) = ledger_rows(target_url, "SELECT count(*) FROM pgconvoy.chunks")
+    assert 0 < before < whole
+    worker = worker_factory()
+    end = commands.resume(settings, None, Told())
+    assert isinstance(end, JobEnd)
+    assert (end.exit_code, end.progress.chunks) == (ExitCode.DONE, whole), worker.log_text()
+
+
+def test_a_cancelled_job_is_taken_up_again_by_resume(
+    settings: Settings, worker_factory: Callable[..., RunningWorker], target_url: str
+) -> None:
+    """Cancelled chunks are pending again and arrive; a second cancel is refused."""
+    start(settings, OPTIONS, Told(), detach=True)
+    assert commands.cancel(settings, 1).state == "cancelled"
+    with pytest.raises(OperatorError, match="cancelled already"):
+        commands.cancel(settings, 1)
+    with pytest.raises(OperatorError, match="producer resume 1"):
+        commands.requeue(settings, 1, Told(), table=None, chunk=None)
+    worker = worker_factory()
+    end = commands.resume(settings, 1, Told())
+    assert isinstance(end, JobEnd)
+    assert end.exit_code == ExitCode.DONE, worker.log_text()
+    assert ledger_rows(target_url, 'SELECT count(*) FROM public."order lines"') == [(500,)]
+
+
+def test_a_completed_job_has_nothing_to_resume_or_requeue(settings: Settings, worker: RunningWorker) -> None:
+    """`resume` says so and ends by the job's state; `requeue` refuses."""
+    started(settings)
+    told = Told()
+    end = commands.resume(settings, None, told)
+    assert end.exit_code == ExitCode.DONE, worker.log_text()
+    assert "nothing left to do" in told.said[0]
+    with pytest.raises(OperatorError, match="nothing to requeue"):
+        commands.requeue(settings, None, Told(), table=None, chunk=None)
+    with pytest.raises(OperatorError, match="needs --table"):
+        commands.requeue(settings, None, Told(), table=None, chunk=3)
+
+
+def test_verify_names_what_differs_and_is_content_again(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """A changed value, a missing row: exit 1 with table, key, column, both values; equal again once mended."""
+    started(settings)
+    execute(target_url, "UPDATE public.orders SET customer = 'somebody else' WHERE id = 17")
+    end = commands.verify(settings, None, Told())
+    assert (end.exit_code, end.progress.mismatches) == (ExitCode.INCOMPLETE, 1), worker.log_text()
+    (line,) = end.mismatches
+    assert (line.table, line.column, line.key) == ("orders", "customer", "id = 17")
+    assert "customer 17" in (line.source or "")
+    assert "somebody else" in (line.target or "")
+    execute(target_url, "UPDATE public.orders SET customer = 'customer 17' WHERE id = 17")
+    assert commands.verify(settings, None, Told()).exit_code == ExitCode.DONE
+
+
+def test_verify_needs_the_snapshot_before_it_takes_anything_back(
+    settings: Settings, worker: RunningWorker, target_url: str, tmp_path: Path
+) -> None:
+    """A job whose snapshot is gone stays verified."""
+    started(settings)
+    for snapshot in (tmp_path / "snapshots").iterdir():
+        snapshot.unlink()
+    with pytest.raises(SourceError, match="does not exist"):
+        commands.verify(settings, None, Told())
+    assert ledger_rows(target_url, "SELECT state FROM pgconvoy.jobs") == [("completed",)], worker.log_text()
+
+
+def test_the_report_proves_the_copy(settings: Settings, worker: RunningWorker) -> None:
+    """Rows of both sides, verified ones, chunks by path, and what is not exact."""
+    started(settings)
+    proof = commands.report(settings, None)
+    assert (proof.rows_source, proof.rows_target, proof.rows_verified) == (600, 600, 600), worker.log_text()
+    assert (proof.rejects, proof.mismatches) == (0, 0)
+    lines = {table.source: table for table in proof.tables}
+    assert lines["Order Lines"].target == "public.order lines"
+    assert set(lines["Order Lines"].chunks_by_path) == {"arrow_bare"}
+    assert sum(lines["Order Lines"].chunks_by_path.values()) == lines["Order Lines"].chunks
+    assert "recent" in [grade.name for grade in proof.not_exact]
+
+
+def test_ctrl_c_leaves_the_job_with_the_workers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a broker the job goes on: exit 130, and how to watch it, wait for it, end it."""
+
+    def interrupted(_watch: object) -> JobProgress:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting.Watch, "wait", interrupted)
+    with pytest.raises(JobInterruptedError, match="job 1 goes on") as told:
+        start(settings, OPTIONS, Told())
+    assert told.value.exit_code == ExitCode.INTERRUPTED
+    for command in ("producer status 1 --watch", "producer resume 1", "producer cancel 1"):
+        assert command in str(told.value)
+
+
+def test_ctrl_c_before_the_job_is_recorded_leaves_nothing(
+    settings: Settings, target_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a snapshot nor a ledger."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("producer.starting.make_tables", interrupted)
+    with pytest.raises(JobInterruptedError, match="nothing was made"):
+        start(settings, OPTIONS, Told())
+    assert ledger_rows(target_url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgconvoy'") == [(0,)]
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+class _NoticedError(Exception):
+    """A test has seen the warning that it waited for."""
+
+
+def _noticed(_text: str) -> None:
+    raise _NoticedError
+
+
+def test_a_job_without_workers_says_how_to_start_some(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers at the broker: one line that says so, instead of waiting in silence."""
+    monkeypatch.setattr(waiting, "_STILL_S", 0.0)
+    monkeypatch.setattr(waiting, "_PROBE_S", 0.2)
+    told = Told(on_warning=_noticed)
+    with pytest.raises(_NoticedError):
+        start(settings, OPTIONS, told)
+    assert "no worker answers" in told.warned[0]
+    assert "celery -A workers.celery_app worker" in told.warned[0]
+
+
+def test_a_worker_that_cannot_see_the_source_is_named(
+    settings: Settings, worker: RunningWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's own sentence is shown while the job waits, with the worker's name."""
+    monkeypatch.setattr(waiting, "_STILL_S", 0.0)
+    planned = enqueue.mark_planned
+
+    def hide_snapshot(*arguments: object) -> None:
+        planned(*arguments)  # type: ignore[arg-type]
+        for snapshot in (tmp_path / "snapshots").glob("*.sqlite"):
+            snapshot.rename(snapshot.with_suffix(".hidden"))
+
+    monkeypatch.setattr(enqueue, "mark_planned", hide_snapshot)
+    told = Told(on_warning=_noticed)
+    with pytest.raises(_NoticedError):
+        start(settings, JobOptions(tables=("orders",)), told)
+    assert worker.name in told.warned[0]
+    assert "does not exist" in told.warned[0]
+
+
+def test_a_broker_that_goes_away_is_waited_for(
+    settings: Settings, worker: RunningWorker, redis_server: RedisServer
+) -> None:
+    """A warning, then the job goes on where it was: Redis restarts while it runs."""
+    told = Told()
+
+    def stop_once(progress: JobProgress) -> None:
+        told.shown.append(progress)
+        if len(told.shown) == 1:
+            redis_server.stop()
+
+    told.show = stop_once  # type: ignore[method-assign]
+    told.on_warning = lambda _text: None if redis_server.running else redis_server.start()
+    end = start(settings, OPTIONS, told)
+    assert isinstance(end, JobEnd)
+    assert end.exit_code == ExitCode.DONE, worker.log_text()
+    assert "cannot be reached" in told.warned[0]
+
+
+def test_check_looks_at_every_worker(settings: Settings, worker: RunningWorker) -> None:
+    """Source, target, ledger, broker, workers and connections, each with a line."""
+    findings = check(settings)
+    assert exit_code_of_check(findings) == ExitCode.DONE, worker.log_text()
+    assert [finding.what for finding in findings if not finding.what.startswith("worker ")] == [
+        "source",
+        "target",
+        "ledger",
+        "broker",
+        "connections",
+    ]
+    (mine,) = [finding for finding in findings if finding.what.startswith("worker ")]
+    assert mine.outcome is Outcome.OK
+    assert "2 processes" in mine.text
+
+
+def test_check_without_workers_or_source_says_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    """A missing source is wrong, absent workers are unreachable, and unreachable decides the exit code."""
+    missing = load_settings(
+        source_url=str(tmp_path / "nowhere.db"), target_url=settings.target, broker_url=settings.broker
+    )
+    findings = {finding.what: finding for finding in check(missing)}
+    assert findings["source"].outcome is Outcome.WRONG
+    assert findings["workers"].outcome is Outcome.UNREACHABLE
+    assert "celery" in findings["workers"].text
+    assert exit_code_of_check(tuple(findings.values())) == ExitCode.UNREACHABLE
+
+
+def test_a_fleet_of_its_own_does_the_job_and_is_gone(settings: Settings, tmp_path: Path, target_url: str) -> None:
+    """No broker: the job is done all the same, and no process of it is left."""
+    alone = settings.model_copy(update={"broker_url": None, "result_url": None, "home": tmp_path / "home"})
+    end = started(alone)
+    assert end.exit_code == ExitCode.DONE
+    assert list((tmp_path / "home" / "fleets").glob("*.json")) == []
+    with open_ledger(alone) as target, open_workforce(target) as workforce:
+        assert workforce.fleet is not None
+    assert ledger_rows(target_url, "SELECT count(*) FROM public.orders") == [(100,)]
