@@ -100,7 +100,7 @@ class SqliteReader:
     def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
         """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
         with translated(self._file.path, f"walking the keys of table {table!r}"):
-            yield from walk(self._sqlite, table, chunk_key, step=step, encoding=self._encoding)
+            yield from walk(self._sqlite, table, chunk_key, step=step)
 
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""
@@ -136,9 +136,7 @@ class SqliteReader:
         """
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
             rows = self._count(read, key_range)
-            table = sqlite_read.read_arrow(
-                self._arrow_connection(), read, key_range, rows=rows, encoding=self._encoding
-            )
+            table = sqlite_read.read_arrow(self._arrow_connection(), read, key_range, rows=rows)
         suspected = set(read.columns if suspects is None else suspects)
         could_be = [
             name
@@ -151,16 +149,14 @@ class SqliteReader:
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
         """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
-            yield from sqlite_read.read_rows(
-                self._sqlite, read, key_range, batch_rows=batch_rows, encoding=self._encoding
-            )
+            yield from sqlite_read.read_rows(self._sqlite, read, key_range, batch_rows=batch_rows)
 
     def storage_classes(
         self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
     ) -> dict[str, frozenset[StorageClass]]:
         """Ask which storage classes occur in some columns of a chunk, NULL aside."""
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
-            return sqlite_read.storage_classes(self._sqlite, read, key_range, columns, encoding=self._encoding)
+            return sqlite_read.storage_classes(self._sqlite, read, key_range, columns)
 
     @cached_property
     def _encoding(self) -> str:
@@ -168,7 +164,7 @@ class SqliteReader:
         return str(self._sqlite.execute("PRAGMA encoding").fetchone()[0]).lower()
 
     def _count(self, read: TableRead, key_range: ChunkRange) -> int:
-        clause = where(read.chunk_key, key_range, encoding=self._encoding)
+        clause = where(read.chunk_key, key_range)
         row = self._sqlite.execute(
             f"SELECT count(*) FROM {table_sql(read.table)} {clause.sql}", clause.values
         ).fetchone()
@@ -180,7 +176,7 @@ class SqliteReader:
         classes = self.storage_classes(read, key_range, columns)
         numbers = [name for name in as_numbers if classes.get(name) == _NUMBERS]
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
-            exact = sqlite_read.are_exact_doubles(self._sqlite, read, key_range, numbers, encoding=self._encoding)
+            exact = sqlite_read.are_exact_doubles(self._sqlite, read, key_range, numbers)
         for name in columns:
             if len(classes[name]) > 1 and not (exact and name in numbers):
                 found = " and ".join(sorted(classes[name]))

@@ -83,23 +83,17 @@ def order_by(chunk_key: ChunkKey) -> str:
     return f"ORDER BY {terms}" if terms else ""
 
 
-def where(chunk_key: ChunkKey, key_range: ChunkRange, *, encoding: str) -> Clause:
-    """Restrict rows to a key range.
-
-    Args:
-        chunk_key: What the table is cut on.
-        key_range: Its bounds.
-        encoding: The database's text encoding as Python spells it, for texts that are stored invalid.
-    """
+def where(chunk_key: ChunkKey, key_range: ChunkRange) -> Clause:
+    """Restrict rows to a key range."""
     terms = [column_sql(name) for name in chunk_key.columns]
     if isinstance(key_range, NullKeys):
         return Clause(sql=f"WHERE {terms[0]} IS NULL")
     if key_range.lower is OPEN and key_range.upper is OPEN:
         return Clause(sql=f"WHERE {terms[0]} IS NOT NULL" if chunk_key.nullable else "")
-    return _between(terms, key_range, encoding)
+    return _between(terms, key_range)
 
 
-def _between(terms: Sequence[str], key_range: KeyRange, encoding: str) -> Clause:
+def _between(terms: Sequence[str], key_range: KeyRange) -> Clause:
     left = terms[0] if len(terms) == 1 else f"({', '.join(terms)})"
     conditions: list[str] = []
     values: list[Value] = []
@@ -107,7 +101,7 @@ def _between(terms: Sequence[str], key_range: KeyRange, encoding: str) -> Clause
         if isinstance(bound, tuple):
             places = ", ".join(_place(value) for value in bound)
             conditions.append(f"{left} {operator} {places if len(terms) == 1 else f'({places})'}")
-            values.extend(_bindable(value, encoding) for value in bound)
+            values.extend(_bindable(value) for value in bound)
     return Clause(sql="WHERE " + " AND ".join(conditions), values=tuple(values))
 
 
@@ -116,16 +110,11 @@ def _place(value: KeyValue) -> str:
     return "+CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
 
 
-def _bindable(value: KeyValue, encoding: str) -> KeyValue:
-    if not isinstance(value, RawText):
-        return value
-    if encoding == "utf-8":
-        return value.raw
-    # CAST reads a blob in the database's own encoding; what SQLite wrote as UTF-8 for us are lone surrogates.
-    return value.raw.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass")
+def _bindable(value: KeyValue) -> KeyValue:
+    return value.raw if isinstance(value, RawText) else value
 
 
-def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int, encoding: str) -> Iterator[Key]:
+def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
     """Yield the key of every `step`-th row in key order, NULL keys aside; the connection yields `RawText` too.
 
     Where an index gives the order, each step is one seek and `step` rows of it (decision 4 of the design).
@@ -135,7 +124,7 @@ def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, ste
     if chunk_key.kind is ChunkKeyKind.NONE:
         return
     select = f"SELECT {', '.join(column_sql(name) for name in chunk_key.columns)} FROM {table_sql(table)}"
-    everything = where(chunk_key, KeyRange(), encoding=encoding)
+    everything = where(chunk_key, KeyRange())
     whole = f"{select} {everything.sql} {order_by(chunk_key)}"
     if _sorts(connection, whole):
         yield from (key for place, key in enumerate(connection.execute(whole)) if place and place % step == 0)
@@ -147,7 +136,7 @@ def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, ste
         if key is None:
             return
         yield key
-        clause = where(chunk_key, KeyRange(lower=key), encoding=encoding)
+        clause = where(chunk_key, KeyRange(lower=key))
 
 
 def _sorts(connection: sqlite3.Connection, sql: str) -> bool:

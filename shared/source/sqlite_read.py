@@ -30,10 +30,10 @@ def exact_text(raw: bytes) -> str | RawText:
 
 
 def read_rows(
-    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, *, batch_rows: int, encoding: str
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, *, batch_rows: int
 ) -> Iterator[list[SourceRow]]:
     """Read a chunk in batches, in chunk-key order; the connection's text factory is `exact_text`."""
-    clause = where(read.chunk_key, key_range, encoding=encoding)
+    clause = where(read.chunk_key, key_range)
     terms = ", ".join(column_sql(name) for name in (*read.chunk_key.columns, *read.columns))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     width = len(read.chunk_key.columns)
@@ -46,10 +46,10 @@ def read_rows(
 
 
 def storage_classes(
-    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str], *, encoding: str
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
 ) -> dict[str, frozenset[StorageClass]]:
     """Ask which storage classes occur in some columns of a chunk, NULL aside."""
-    clause = where(read.chunk_key, key_range, encoding=encoding)
+    clause = where(read.chunk_key, key_range)
     found: dict[str, frozenset[StorageClass]] = {}
     for first in range(0, len(columns), _CLASSES_PER_QUERY):
         group = columns[first : first + _CLASSES_PER_QUERY]
@@ -70,7 +70,7 @@ def _occurring(counts: Sequence[int | None]) -> frozenset[StorageClass]:
 
 
 def are_exact_doubles(
-    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str], *, encoding: str
+    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
 ) -> bool:
     """Whether every integer in some columns of a chunk is a double exactly: of a magnitude up to 2**53."""
     if not columns:
@@ -79,14 +79,12 @@ def are_exact_doubles(
         f"(typeof({term}) = 'integer' AND {term} NOT BETWEEN -{_EXACT_DOUBLE} AND {_EXACT_DOUBLE})"
         for term in map(column_sql, columns)
     )
-    clause = where(read.chunk_key, key_range, encoding=encoding).narrowed(f"({beyond})")
+    clause = where(read.chunk_key, key_range).narrowed(f"({beyond})")
     sql = f"SELECT 1 FROM {table_sql(read.table)} {clause.sql} LIMIT 1"
     return connection.execute(sql, clause.values).fetchone() is None
 
 
-def read_arrow(
-    connection: dbapi.Connection, read: TableRead, key_range: ChunkRange, *, rows: int, encoding: str
-) -> pa.Table:
+def read_arrow(connection: dbapi.Connection, read: TableRead, key_range: ChunkRange, *, rows: int) -> pa.Table:
     """Read a chunk into Arrow as ADBC's driver types it, columns named by position.
 
     Args:
@@ -94,12 +92,11 @@ def read_arrow(
         read: The table and its columns.
         key_range: The chunk.
         rows: At least as many as the chunk has: the driver settles each column's type by its first batch.
-        encoding: The database's text encoding.
 
     Raises:
         NotArrowableError: where a text is not valid UTF-8.
     """
-    clause = where(read.chunk_key, key_range, encoding=encoding)
+    clause = where(read.chunk_key, key_range)
     terms = ", ".join(f'{column_sql(name)} AS "{place}"' for place, name in enumerate(read.columns))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     with connection.cursor() as cursor:

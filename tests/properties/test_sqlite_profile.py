@@ -303,6 +303,16 @@ def test_bytes_are_counted_where_they_are(tmp_path: Path) -> None:
     assert profile.row_bytes == profile.source_bytes / 1001
 
 
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_json_is_judged_where_it_is_stored(tmp_path: Path, encoding: str) -> None:
+    """Both counts come out of one question, whatever the database's encoding; numbers and blobs are no JSON texts."""
+    values = ['{"é": 1}', "[1]", '{"a": 1, "a": 2}', "nope", None, b"[1]", 5, '"\\u0000"']
+    _table(tmp_path / "j.db", "JSON", values, encoding)
+    with open_sqlite("j.db", frozen=True) as reader:
+        column = reader.profile(reader.catalog().tables[0], threads=2).columns["c"]
+    assert (column.json_texts, column.jsonb_texts, column.texts) == (4, 2, 5)
+
+
 def test_tables_of_very_many_columns(tmp_path: Path) -> None:
     """A table of 1,500 columns is profiled, read by columns and asked for its classes."""
     names = [f"c{number} DATETIME" for number in range(1500)]
