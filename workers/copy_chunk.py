@@ -27,7 +27,7 @@ from shared.ledger.attempts import (
 from shared.ledger.jobs import read_job, read_table
 from shared.ledger.session import ArrowLedger
 from shared.points import Point, reach
-from shared.records.plan import LoadPath, TablePlan
+from shared.records.plan import LoadPath, TablePlan, TypeKind
 from shared.records.work import Chunk, CopyPath, CopyResult, Job
 from shared.source.reader import SourceReader
 from shared.target.careful_writer import write_carefully
@@ -40,6 +40,8 @@ from workers.failures import sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
 
 log = logging.getLogger(__name__)
+_NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
+"""Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
 _BATCH_ROWS = 1000
 """Rows in memory at once on the careful path: halving a batch to find one bad row takes ten statements."""
 
@@ -83,7 +85,8 @@ def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> Co
 
 def _copy_columns(context: WorkerContext, reader: SourceReader, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
     suspects = [column.source for column in plan.columns if column.mixed]
-    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects)
+    numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
+    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
     fingerprint = fingerprint_of(source_rows)
     rows = to_target(source_rows, plan.columns)
     del source_rows  # a chunk in memory once, not twice
