@@ -1,7 +1,7 @@
 """The whole job against pgloader's unverified load: same machine, same server, same file, in one run.
 
     make bench            all of it, three rounds
-    python benchmarks/main_job.py --rows 200000 --rounds 1
+    python -m benchmarks --rows 200000 --rounds 1
 
 Prints each round's wall time and the medians' ratio; times differ between machines, ratios hardly do.
 """
@@ -23,8 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg2
-from events_table import ROWS, make_events
 
+from benchmarks.events_table import ROWS, make_events
 from producer.local_postgres import start_postgres, stop_postgres
 from shared.settings import load_settings
 
@@ -166,7 +166,3 @@ def run_sql(url: str, *statements: str) -> None:
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Measurements against other tools, on one machine in one run."""

@@ -1,0 +1,7 @@
+"""``python -m benchmarks``: the whole job against pgloader."""
+
+import sys
+
+from benchmarks.main_job import main
+
+sys.exit(main())
