@@ -35,7 +35,7 @@ def test_changed_rows_are_updated_and_equal_ones_are_not_rewritten(
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(CHANGES)
     report = producer("start", "--source", source, "--json").json
-    assert report["job"]["state"] == "completed"
+    assert report["progress"]["state"] == "completed"
     for table in ("parent", "child"):
         assert carried(source, target_url, table=table)
     after = set(ledger_rows(target_url, versions))

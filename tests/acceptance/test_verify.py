@@ -31,26 +31,26 @@ INSERT INTO loose VALUES (1, 'x'), (1, 'x'), (2, 'y');
 """
 
 CHANGES = {
-    "bigint": ("UPDATE every SET number = 11 WHERE id = 1", "every", "id=1", "number"),
-    "double precision": ("UPDATE every SET ratio = ratio + 1e-16 WHERE id = 1", "every", "id=1", "ratio"),
-    "numeric": ("UPDATE every SET price = 1.26 WHERE id = 1", "every", "id=1", "price"),
-    "text": ("UPDATE every SET name = 'one ' WHERE id = 1", "every", "id=1", "name"),
-    "bytea": (r"UPDATE every SET raw = '\x00fe' WHERE id = 1", "every", "id=1", "raw"),
-    "boolean": ("UPDATE every SET flag = NOT flag WHERE id = 1", "every", "id=1", "flag"),
-    "timestamp": ("UPDATE every SET at = at + interval '1 us' WHERE id = 1", "every", "id=1", "at"),
-    "timestamptz": ("UPDATE every SET at_zone = at_zone + interval '1h' WHERE id = 1", "every", "id=1", "at_zone"),
-    "date": ("UPDATE every SET day = day + 1 WHERE id = 2", "every", "id=2", "day"),
-    "time": ("UPDATE every SET clock = '00:00:00.6' WHERE id = 2", "every", "id=2", "clock"),
-    "uuid": ("UPDATE every SET uid = 'c0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' WHERE id = 2", "every", "id=2", "uid"),
-    "jsonb": ("""UPDATE every SET doc = '{"a": [1, 2.51]}' WHERE id = 1""", "every", "id=1", "doc"),
-    "null to value": ("UPDATE every SET name = '' WHERE id = 3", "every", "id=3", "name"),
-    "text key": ("UPDATE codes SET label = 'X' WHERE code = 'b'", "codes", "code=b", "label"),
+    "bigint": ("UPDATE every SET number = 11 WHERE id = 1", "every", "id = 1", "number"),
+    "double precision": ("UPDATE every SET ratio = ratio + 1e-16 WHERE id = 1", "every", "id = 1", "ratio"),
+    "numeric": ("UPDATE every SET price = 1.26 WHERE id = 1", "every", "id = 1", "price"),
+    "text": ("UPDATE every SET name = 'one ' WHERE id = 1", "every", "id = 1", "name"),
+    "bytea": (r"UPDATE every SET raw = '\x00fe' WHERE id = 1", "every", "id = 1", "raw"),
+    "boolean": ("UPDATE every SET flag = NOT flag WHERE id = 1", "every", "id = 1", "flag"),
+    "timestamp": ("UPDATE every SET at = at + interval '1 us' WHERE id = 1", "every", "id = 1", "at"),
+    "timestamptz": ("UPDATE every SET at_zone = at_zone + interval '1h' WHERE id = 1", "every", "id = 1", "at_zone"),
+    "date": ("UPDATE every SET day = day + 1 WHERE id = 2", "every", "id = 2", "day"),
+    "time": ("UPDATE every SET clock = '00:00:00.6' WHERE id = 2", "every", "id = 2", "clock"),
+    "uuid": ("UPDATE every SET uid = 'c0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' WHERE id = 2", "every", "id = 2", "uid"),
+    "jsonb": ("""UPDATE every SET doc = '{"a": [1, 2.51]}' WHERE id = 1""", "every", "id = 1", "doc"),
+    "null to value": ("UPDATE every SET name = '' WHERE id = 3", "every", "id = 3", "name"),
+    "text key": ("UPDATE codes SET label = 'X' WHERE code = 'b'", "codes", "code = b", "label"),
     "keyless": ("UPDATE loose SET y = 'z' WHERE x = 2", "loose", "", "y"),
-    "deleted": ("DELETE FROM every WHERE id = 2", "every", "id=2", None),
-    "deleted by text key": ("DELETE FROM codes WHERE code = 'b'", "codes", "code=b", None),
+    "deleted": ("DELETE FROM every WHERE id = 2", "every", "id = 2", None),
+    "deleted by text key": ("DELETE FROM codes WHERE code = 'b'", "codes", "code = b", None),
     "deleted, keyless": ("DELETE FROM loose WHERE x = 2", "loose", "", None),
-    "added": ("INSERT INTO every (id) VALUES (99)", "every", "id=99", None),
-    "added by text key": ("INSERT INTO codes VALUES ('d', 'D')", "codes", "code=d", None),
+    "added": ("INSERT INTO every (id) VALUES (99)", "every", "id = 99", None),
+    "added by text key": ("INSERT INTO codes VALUES ('d', 'D')", "codes", "code = d", None),
     "added, keyless": ("INSERT INTO loose VALUES (1, 'x')", "loose", "", None),
 }
 
@@ -83,8 +83,7 @@ def test_every_change_is_found_and_named(copied: Path, producer: Producer, targe
         assert found, what
         assert {each["table"] for each in found} == {table}, what
         assert any(each["column"] == column for each in found), (what, found)
-        named = {",".join(f"{name}={value}" for name, value in each["key"].items()) for each in found}
-        assert not key or named == {key}, (what, found)
+        assert {each["key"].replace("'", "") for each in found} == {key}, (what, found)
         execute(target_url, *restored)
     producer("verify")
 
@@ -125,9 +124,9 @@ from workers.celery_app import app
     worker_factory(environment=environment | {"PYTHONPATH": str(tmp_path)}, app="wrong_app")
     source = make_source(tmp_path / "every.db", SCRIPT)
     report = producer("start", "--source", source, "--json", code=1).json
-    assert report["job"]["state"] == "failed"
+    assert report["progress"]["state"] == "failed"
     assert {(each["table"], each["column"]) for each in report["mismatches"]} == {("every", "at")}
-    assert {table["source"]: table["state"] for table in report["tables"]} == {
+    assert {table["name"]: table["state"] for table in report["progress"]["tables"]} == {
         "codes": "completed",
         "every": "failed",
         "loose": "completed",
