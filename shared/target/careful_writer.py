@@ -9,11 +9,11 @@ from typing import Any, Final
 import psycopg2
 
 from shared.records.keys import SourceRow
-from shared.records.plan import LoadPath, TablePlan
+from shared.records.plan import LoadPath, OnConflict, TablePlan
 from shared.records.work import CopyPath, CopyResult, Reject
 from shared.target.convert_values import ValueDoesNotFit, adapt
 from shared.target.driver_errors import is_data_error, said_by, translate_error
-from shared.target.quoting import qualified
+from shared.target.quoting import qualified, quote_list
 from shared.target.upsert import conflict_clause, insert_head
 
 _MAX_ROWS: Final = 1000
@@ -33,7 +33,8 @@ class _FitRow:
 
 
 def write_carefully(connection: Any, batches: Iterable[Sequence[SourceRow]], plan: TablePlan) -> CopyResult:
-    """Write rows through psycopg2, part of the caller's transaction; memory holds one batch and the rejects.
+    """Write rows through psycopg2, part of the caller's transaction; memory holds one batch, the rejects and,
+    where rows may be overwritten, a number for each key.
 
     Rows that don't fit, or that PostgreSQL refuses for their values, become rejects; all others are written.
     The result's fingerprint is left empty.
@@ -59,6 +60,8 @@ class _Writer:
         self._tail = f" {conflict_clause(plan)}; RELEASE SAVEPOINT {_SAVEPOINT}"
         self._row_template = f"({', '.join(['%s'] * len(plan.columns))})"
         self._source_names = {column.name: column.source for column in plan.columns}
+        self._key_places = _key_places(plan)
+        self._seen: set[int] = set()
         self.written = 0
         self.rejects: list[Reject] = []
 
@@ -70,8 +73,25 @@ class _Writer:
                 texts = tuple(adapt(value, column) for value, column in zip(row.values, columns, strict=True))
             except ValueDoesNotFit as misfit:
                 self._reject(row, column=misfit.column.source, reason=str(misfit))
+                continue
+            if self._is_repeated(texts):
+                key = quote_list(self._plan.match_key)
+                self._reject(
+                    row, column=None, reason=f"an earlier row of the chunk has the same key {key} in the target"
+                )
             else:
                 yield _FitRow(row, texts)
+
+    def _is_repeated(self, texts: Sequence[str | None]) -> bool:
+        """Whether a row would overwrite one of its own chunk: hashes of the keys suffice, since a reject is no loss."""
+        key = tuple(texts[place] for place in self._key_places)
+        if not key or None in key:  # NULL is in conflict with nothing
+            return False
+        digest = hash(key)
+        if digest in self._seen:
+            return True
+        self._seen.add(digest)
+        return False
 
     def write(self, rows: Sequence[_FitRow]) -> None:
         """Write rows; where PostgreSQL refuses one of them, halve until it stands alone."""
@@ -121,6 +141,13 @@ class _Writer:
                     return column.source
                 place -= len(cursor.mogrify("%s", (text,)).decode()) + len(", ")
         return None
+
+
+def _key_places(plan: TablePlan) -> tuple[int, ...]:
+    """Where the match key stands in a row, for writes that would overwrite a row of the same key; else nowhere."""
+    if plan.load is LoadPath.BARE or plan.on_conflict is not OnConflict.UPDATE:
+        return ()
+    return tuple(place for place, column in enumerate(plan.columns) if column.name in plan.match_key)
 
 
 def _bounded(rows: Iterable[_FitRow]) -> Iterator[list[_FitRow]]:

@@ -9,10 +9,8 @@ import adbc_driver_manager
 import pyarrow as pa
 
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, TypeKind
-from shared.target.convert_texts import refuse_duplicate_names
-from shared.target.copy_writer import copy_failure, refused_values
+from shared.target.copy_writer import copy_failure, refuse_lossy_jsonb
 from shared.target.quoting import qualified, quote, quote_list
-from shared.target.value_rules import UnfitError
 
 _HELD = "held"
 """The alias of the target's own row, beside PostgreSQL's name `excluded` for the one that was to be inserted."""
@@ -28,7 +26,7 @@ def upsert(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
         NotArrowableError: where PostgreSQL refuses a value or a row; the transaction can only be rolled back.
         ConvoyError: anything else, as `translate_error` says.
     """
-    _refuse_lossy_jsonb(rows, plan)
+    refuse_lossy_jsonb(rows, plan)
     stage = f"pgconvoy_stage_{uuid.uuid4().hex}"
     columns = quote_list(column.name for column in plan.columns)
     try:
@@ -80,14 +78,3 @@ def _comparable(row: str, column: TargetColumn) -> str:
             return f'{name}::pg_catalog.text COLLATE pg_catalog."C"'
         case _:
             return name
-
-
-def _refuse_lossy_jsonb(rows: pa.Table, plan: TablePlan) -> None:
-    """Look for objects with one name twice: nobody chose jsonb here after asking whether it holds every value."""
-    for column in plan.columns:
-        if column.type.kind is TypeKind.JSONB and not column.expected_rejects:
-            try:
-                refuse_duplicate_names(rows.column(column.name))
-            except UnfitError as unfit:
-                finding = f'column "{column.source}": a value {unfit.reason}'
-                raise refused_values(finding, plan) from None

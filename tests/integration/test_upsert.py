@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from targetkit import SESSION, column, plan_of, source_rows, stored
 
-from shared.errors import NotArrowableError, PermanentError
+from shared.errors import NotArrowableError
 from shared.records.keys import Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import connect_arrow, connect_rows
 from shared.target.convert import to_target
+from shared.target.copy_writer import write_bare
 from shared.target.upsert import upsert
 
 Writer = Callable[[TablePlan, Sequence[Sequence[Value]]], int]
@@ -191,8 +193,26 @@ def test_jsonb_that_would_lose_a_member_takes_the_careful_path(rows: Any, target
     assert [(reject.key, reject.column) for reject in result.rejects] == [((1,), "B")]
 
 
-def test_a_key_that_comes_twice_is_not_overwritten_in_silence(rows: Any, write: Writer) -> None:
-    """Two source rows for one target row are refused; the second doesn't simply win."""
-    _run(rows, "CREATE TABLE public.t (a bigint PRIMARY KEY, b text)")
-    with pytest.raises(PermanentError, match="second time"):
-        write(_plan("bigint", "text"), [[1, 1], ["x", "y"]])
+def test_a_key_that_comes_twice_is_not_overwritten_in_silence(rows: Any, target_url: str) -> None:
+    """Of two source rows for one row of the target the first is written, whichever batch it is in, the other kept."""
+    _run(rows, "CREATE TABLE public.t (a bigint UNIQUE, b text)")
+    plan = _plan("bigint", "text")
+    columns: list[list[Value]] = [[1, None, 1, None], ["x", "n", "y", "n"]]
+    arrow = connect_arrow(target_url, SESSION)
+    with pytest.raises(NotArrowableError, match="second time"):
+        upsert(arrow, to_target(stored(*columns), plan.columns), plan)
+    arrow.close()
+    result = write_carefully(rows, [[row] for row in source_rows(*columns)], plan)
+    assert [(reject.key, reject.values) for reject in result.rejects] == [((3,), (1, "y"))]
+    assert 'the same key "a"' in result.rejects[0].reason
+    assert _run(rows, "SELECT * FROM public.t ORDER BY a") == [(1, "x"), (None, "n"), (None, "n")]
+
+
+def test_an_empty_table_that_was_there_loses_no_json_either(rows: Any, target_url: str) -> None:
+    """Also where rows go bare into a table without a key that the job did not make."""
+    _run(rows, "CREATE TABLE public.t (a jsonb)")
+    plan = replace(plan_of(column("jsonb", "a")), creates=False)
+    arrow = connect_arrow(target_url, SESSION)
+    with pytest.raises(NotArrowableError, match="same name twice"):
+        write_bare(arrow, to_target(stored(['{"x": 1, "x": 2}']), plan.columns), plan)
+    arrow.close()
