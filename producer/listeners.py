@@ -12,7 +12,7 @@ from rich.text import Text
 
 from producer.print_status import progress_view
 from producer.records import JobProgress, TableLine
-from producer.wording import bad, count, counted, one_line, percent, rate, size, span, state
+from producer.wording import bad, count, counted, one_line, percent, phase, rate, size, span, state
 from shared.ledger.states import TABLE_ENDS, TableState
 from shared.redact import redact
 
@@ -119,7 +119,7 @@ def summary(progress: JobProgress) -> str:
     speed = f", {rate(progress.bytes_per_s)}" if progress.bytes_per_s else ""
     left = f", {span(progress.seconds_left)} left" if progress.seconds_left else ""
     return (
-        f"job {progress.job} {state(progress.state)}: {percent(progress.done)},"
+        f"job {progress.job} {phase(progress)}: {percent(progress.done)},"
         f" {count(progress.rows)} of {counted(progress.rows_expected, 'row')}"
         f" ({size(progress.bytes)} of {size(progress.bytes_expected)}){speed}{left}"
     )

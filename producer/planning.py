@@ -50,7 +50,8 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
     plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)
     if not plan.tables:
-        msg = f"there is nothing to copy: {shown(settings.source_url)} has no table that was asked for"
+        asked = "table that was asked for" if options.tables or options.exclude else "ordinary table"
+        msg = f"there is nothing to copy: {shown(settings.source_url)} has no {asked}"
         raise OperatorError(msg)
     for table in plan.tables:
         _refuse_impossible_limit(table, found.profiles[table.read.table])

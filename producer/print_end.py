@@ -8,10 +8,12 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from producer.print_status import status_view, table_of
+from producer.reading import readable
 from producer.records import Detached, JobEnd, MismatchLine
 from producer.views import RejectLine
 from producer.wording import counted, one_line
 from shared.ledger.states import JobState
+from shared.records.keys import decode_value
 
 
 def print_end(console: Console, end: JobEnd) -> None:
@@ -85,10 +87,7 @@ def print_detached(console: Console, detached: Detached) -> None:
 
 
 def _encoded(value: dict[str, str] | None) -> str:
-    if value is None:
-        return "NULL"
-    [(storage_class, text)] = value.items()
-    return f"{storage_class} {text}"
+    return readable(decode_value(value))
 
 
 def _value(text: str | None) -> str:

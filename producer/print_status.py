@@ -11,7 +11,7 @@ from rich.text import Text
 
 from producer.records import JobProgress, TableLine
 from producer.views import JobLine
-from producer.wording import count, counted, moment, one_line, percent, rate, size, span, state
+from producer.wording import count, counted, moment, one_line, percent, phase, rate, size, span, state
 from shared.ledger.states import JobState, TableState
 
 _COLOURS = {
@@ -34,7 +34,7 @@ def progress_view(progress: JobProgress, *, rows: int) -> Table:
         grid.add_column(justify=justify, no_wrap=True)
     left = f"{span(progress.seconds_left)} left" if progress.seconds_left else span(progress.elapsed_s)
     grid.add_row(
-        Text(f"job {progress.job} {state(progress.state)}", style="bold"),
+        Text(f"job {progress.job} {phase(progress)}", style="bold"),
         ProgressBar(total=1.0, completed=progress.done, width=_BAR),
         percent(progress.done),
         f"{count(progress.rows)} of {counted(progress.rows_expected, 'row')}",
@@ -70,7 +70,7 @@ def status_view(progress: JobProgress, *, seconds: float | None = None) -> Group
 
 def _headline(progress: JobProgress, seconds: float | None) -> Text:
     text = Text(f"job {progress.job} is ")
-    text.append(state(progress.state), style=_COLOURS.get(JobState(progress.state), "bold"))
+    text.append(phase(progress), style=_COLOURS.get(JobState(progress.state), "bold"))
     text.append(f" ({percent(progress.done)})" if not progress.ended else "")
     text.append(f": {counted(progress.rows, 'row')}, {size(progress.bytes)}{_when(progress, seconds)}")
     if progress.bytes_per_s and not progress.ended:

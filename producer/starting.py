@@ -14,6 +14,7 @@ from producer.reading import end_of, progress_of
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
 from producer.services import Target, Workforce, open_target, open_workforce
 from producer.waiting import Watch
+from producer.wording import counted
 from shared.broker import Broker
 from shared.errors import ConvoyError
 from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_table, refuse_running
@@ -96,7 +97,8 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
     except KeyboardInterrupt:
         msg = "interrupted before the job was recorded: nothing was made"
         raise JobInterruptedError(msg) from None
-    listener.say(f"job {job_id}: {len(plan.tables)} tables, {sum(table.rows for table in plan.tables):,} rows")
+    rows = sum(table.rows for table in plan.tables)
+    listener.say(f"job {job_id}: {counted(len(plan.tables), 'table')}, {counted(rows, 'row')}")
     return job_id
 
 

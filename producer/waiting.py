@@ -12,7 +12,7 @@ from producer.progress import Pace
 from producer.reading import progress_of
 from producer.records import JobProgress, Listener
 from producer.services import Target, Workforce
-from shared.errors import ConvoyError, TransientError, UnreachableError
+from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.records.work import Job
 from shared.settings import shown
 
@@ -26,6 +26,12 @@ _PATIENCE_S: Final = 120.0
 """A restart of PostgreSQL or Redis, recovery included, is over by then."""
 _WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
 T = TypeVar("T")
+
+
+class FleetEndedError(ConvoyError):
+    """The local fleet is gone: waiting for it would be in vain, the job can be gone on with."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class Watch:
@@ -52,7 +58,8 @@ class Watch:
         """Wait for the job's end.
 
         Raises:
-            UnreachableError: where a service stays away for two minutes, or the local fleet ended.
+            UnreachableError: where a service stays away for two minutes.
+            FleetEndedError: where the local fleet ended.
         """
         while True:
             progress = self.patiently(self._look)
@@ -69,6 +76,7 @@ class Watch:
 
         Raises:
             UnreachableError: after two minutes.
+            FleetEndedError: at once, where it is the local fleet that ended.
         """
         attempts = Retrying(
             retry=retry_if_exception_type((UnreachableError, TransientError)),
@@ -96,6 +104,7 @@ class Watch:
         return progress
 
     def _warn_of_retry(self, retry: RetryCallState) -> None:
+        self._check_fleet()
         if retry.outcome is not None:
             self._warn(f"{retry.outcome.exception()}; trying again for {_PATIENCE_S:.0f} s")
 
@@ -106,8 +115,7 @@ class Watch:
 
     def _check_workers(self) -> None:
         """Look after the fleet; ask the workers where nothing moves."""
-        if self._workforce.fleet is not None:
-            self._check_fleet()
+        self._check_fleet()
         if time.monotonic() - self._moved_at < _STILL_S:
             return
         self._moved_at = time.monotonic()
@@ -125,9 +133,10 @@ class Watch:
                     self._warn(f"worker {worker}: {answer[seen]}")
 
     def _check_fleet(self) -> None:
-        assert self._workforce.fleet is not None  # noqa: S101 - narrows the type
+        if self._workforce.fleet is None:
+            return
         try:
             self._workforce.fleet.check()
         except UnreachableError as error:
             msg = f"{error}\njob {self._job_id} stands still; go on with: producer resume {self._job_id}"
-            raise UnreachableError(msg) from error
+            raise FleetEndedError(msg) from error

@@ -8,6 +8,9 @@ from typing import Final
 
 from rich.filesize import decimal
 
+from producer.records import JobProgress
+from shared.ledger.states import JobState
+
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -69,6 +72,12 @@ def percent(share: float) -> str:
 def state(text: str) -> str:
     """A state of job or table, in words."""
     return text.replace("_", " ")
+
+
+def phase(progress: JobProgress) -> str:
+    """What a job is doing: its state, but `verifying` as soon as all rows are there."""
+    copied = all(table.planned and table.copied == table.chunks for table in progress.tables)
+    return JobState.VERIFYING if progress.state == JobState.COPYING and copied else state(progress.state)
 
 
 def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
