@@ -106,8 +106,7 @@ def _between(terms: Sequence[str], key_range: KeyRange) -> Clause:
 
 
 def _place(value: KeyValue) -> str:
-    # The plus takes CAST's text affinity away again, which would turn stored numbers into text.
-    return "+CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
+    return "CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
 
 
 def _bindable(value: KeyValue) -> KeyValue:

@@ -13,6 +13,8 @@ from shared.records.source import SourceColumn, StorageClass
 from shared.source.sqlite_moments import SHAPES
 
 _TRUTH_VALUES: Final = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', 'on', 'off')"
+_EXACT_POWER: Final = 22
+"""The highest power of ten that a double holds exactly."""
 JSON_FUNCTION: Final = "pgconvoy_judge_json"
 FRACTION_FUNCTION: Final = "pgconvoy_fraction_digits"
 _STRICT_CLASSES: Final = MappingProxyType(
@@ -197,13 +199,14 @@ def _is_uuid(text: str) -> str:
 
 
 def has_decimals_at_most(column: str, digits: int) -> str:
-    """Hold where a real's shortest text has at most so many digits after the point.
+    """Hold where a real's shortest text is known to have at most so many digits after the point.
 
-    n / 10**digits, divided once and so rounded once, is the real itself exactly when that decimal reads back as it;
-    below 10**15 no other text that short does. Where the quick test says no, the digits are counted one by one.
+    Where an integer divided by 10**digits, and so rounded once, is the real itself, that decimal reads back as it, and
+    the shortest text has no more digits after the point. Where the test says no, digits are counted one by one.
     """
-    scale = f"1e{digits}"
-    return f"(round({column} * {scale}) / {scale} = {column} AND abs({column}) * {scale} < 1e15)"
+    if digits > _EXACT_POWER:
+        return "0"
+    return f"(round({column} * 1e{digits}) / 1e{digits} = {column})"
 
 
 def fraction_digits(value: float) -> int:

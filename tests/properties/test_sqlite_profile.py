@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from shared.records.keys import RawText
 from shared.records.source import ColumnProfile
-from shared.source import sqlite_profile
+from shared.source import sqlite_look, sqlite_profile
 from shared.source.sqlite import open_sqlite
 
 # --- what texts are, told without SQLite ---------------------------------------------------------------------------
@@ -178,6 +178,7 @@ def test_the_profile_says_what_is_stored(
 ) -> None:
     """Every count, extreme and digit agrees with a count in Python, in one key range as in many, on several threads."""
     monkeypatch.setattr(sqlite_profile, "_RANGE_ROWS", range_rows)
+    monkeypatch.setattr(sqlite_look, "_SAMPLED_REALS", min(range_rows, 500) // 2)
 
     @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
     @given(values=_COLUMN, encoding=st.sampled_from(["UTF-8", "UTF-8", "UTF-16le"]))
@@ -211,6 +212,19 @@ def _check_column(found: ColumnProfile, stored: list[Any]) -> None:
     if found.decimal_integer_digits is not None:
         assert found.decimal_integer_digits == max((_digits(n, fraction=False) for n in numbers), default=0)
         assert found.decimal_fraction_digits == max((_digits(n, fraction=True) for n in numbers), default=0)
+
+
+@pytest.mark.parametrize("known", [123.4567890123456, 0.5, 1e15, 1e-9])
+@pytest.mark.parametrize("longer", [12.34567890123456, 1.2345678901234567, 999.9999999999999, 1e-10, 1.5e-300])
+def test_a_real_with_more_digits_than_any_before_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: float, longer: float
+) -> None:
+    """What spares counting one by one never hides a value, however its digits lie about the point."""
+    monkeypatch.setattr(sqlite_look, "_SAMPLED_REALS", 1)
+    _table(tmp_path / "r.db", "NUMERIC", [known, longer], "UTF-8")
+    with open_sqlite("r.db", frozen=True) as reader:
+        column = reader.profile(reader.catalog().tables[0]).columns["c"]
+    assert column.decimal_fraction_digits == max(_digits(n, fraction=True) for n in (known, longer))
 
 
 @pytest.mark.parametrize(
