@@ -45,7 +45,7 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
         OperatorError: for tables that the source does not have.
     """
     listener.say("looking at every value of the source, to choose types")
-    found = survey(reader, options.tables, options.exclude, threads=settings.workers)
+    found = survey(reader, options.tables, options.exclude, processes=settings.workers)
     catalog = reader.catalog()
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
     plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)

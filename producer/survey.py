@@ -29,14 +29,14 @@ class Survey:
     """By table name, in the order of the catalog."""
 
 
-def survey(reader: SourceReader, tables: Sequence[str], exclude: Sequence[str], *, threads: int) -> Survey:
+def survey(reader: SourceReader, tables: Sequence[str], exclude: Sequence[str], *, processes: int) -> Survey:
     """Check the source for damage, read its schema, and look at every value of the picked tables.
 
     Args:
         reader: The source.
         tables: Names of the tables to copy; empty: all.
         exclude: Names of tables to leave out.
-        threads: How many threads may look at a table at once.
+        processes: How many processes may look at a table at once.
 
     Raises:
         OperatorError: for a name that is no table of the source.
@@ -47,7 +47,7 @@ def survey(reader: SourceReader, tables: Sequence[str], exclude: Sequence[str], 
     reader.check()
     return Survey(
         catalog=replace(catalog, tables=picked),
-        profiles={table.name: reader.profile(table, threads=threads) for table in picked},
+        profiles={table.name: reader.profile(table, processes=processes) for table in picked},
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^\s:/@?#]*):(?P<password>[^\s/?#]*)@")
+# A password that nobody percent-encoded may hold "/", "?", "#" and "@": all up to the last "@" of the word is hidden.
+_URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^\s:/@?#]*):(?P<password>[^\s'\"<>,]*)@")
 _KEYWORD_PASSWORD = re.compile(
     r"(?P<name>\b(?:password|passwd|pwd|sslpassword)\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&;'\"]+)", re.IGNORECASE
 )

@@ -37,8 +37,8 @@ class SourceReader(Protocol):
     def catalog(self) -> SourceCatalog:
         """Read the schema."""
 
-    def profile(self, table: SourceTable, *, threads: int = 1) -> TableProfile:
-        """Look at every value of a table, on connections of its own where `threads` > 1."""
+    def profile(self, table: SourceTable, *, processes: int = 1) -> TableProfile:
+        """Look at every value of a table, on in up to so many processes."""
 
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""

@@ -86,10 +86,10 @@ class SqliteReader:
         with translated(self._file.path, "reading its schema"):
             return read_catalog(self._sqlite)
 
-    def profile(self, table: SourceTable, *, threads: int = 1) -> TableProfile:
+    def profile(self, table: SourceTable, *, processes: int = 1) -> TableProfile:
         """Look at every value of a table, on connections of its own."""
         with translated(self._file.path, f"surveying the values of table {table.name!r}"):
-            return profile_table(self._file, table, threads=threads, encoding=self._encoding)
+            return profile_table(self._file, table, processes=processes, encoding=self._encoding)
 
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
+_NO_SECONDS: Final = "':00'"
+
 
 def is_date(text: str) -> str:
     """Hold for ``YYYY-MM-DD``."""
@@ -23,9 +25,18 @@ def is_time(text: str) -> str:
 
 
 def is_timestamp(text: str) -> str:
-    """Hold for ``YYYY-MM-DD[ T]HH:MM[:SS[.ffffff]]`` and for a plain date."""
-    usual = f"{_is_rewritten('datetime', text)} AND {_is_after_zero(text)}"
-    return f"({usual} OR {is_date(text)} OR ({_whole(text)} AND {_moment(text)}))"
+    """Hold for ``YYYY-MM-DD[ T]HH:MM[:SS[.ffffff]]`` and for a plain date.
+
+    The length decides what is asked, so that a usual text costs one call of a date function.
+    """
+    seconds = f"substr({text}, 1, 19)"
+    fraction = f"substr({text}, 20, 1) = '.' AND substr({text}, 21) NOT GLOB '*[^0-9]*' AND {_to_the_second(seconds)}"
+    by_length = (
+        f"CASE length({text}) WHEN 19 THEN {_to_the_second(text)} WHEN 10 THEN {is_date(text)}"
+        f" WHEN 16 THEN {_to_the_second(f'({text} || {_NO_SECONDS})')}"
+        f" ELSE length({text}) BETWEEN 21 AND 26 AND {fraction} END"
+    )
+    return f"({by_length} AND {_is_after_zero(text)} AND {_whole(text)})"
 
 
 def is_timestamptz(text: str) -> str:
@@ -40,6 +51,11 @@ def is_timestamptz(text: str) -> str:
         f"(length({text}) BETWEEN 17 AND 32 AND "
         f"((substr({text}, -1) = 'Z' AND {_whole(text)} AND {zulu}) OR ({offset} AND {_whole(text)} AND {shifted})))"
     )
+
+
+def _to_the_second(text: str) -> str:
+    rewritten = f"datetime({text}, '+0 days')"
+    return f"({rewritten} = {text} COLLATE BINARY OR {rewritten} = replace({text}, 'T', ' ') COLLATE BINARY)"
 
 
 def _moment(text: str) -> str:

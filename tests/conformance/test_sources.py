@@ -76,7 +76,7 @@ def _with_classes(rows: list[tuple[Value, ...]]) -> Counter:
 
 def test_each_row_of_each_table_is_read_once_in_small_chunks(original: Path, reader: SourceReader) -> None:
     """Cut into chunks of some rows, row by row, a table is what SQLite's own shell would show."""
-    found = survey(reader, (), (), threads=2)
+    found = survey(reader, (), (), processes=2)
     for table in found.catalog.tables:
         profile, read = found.profiles[table.name], _read_of(table)
         plan = TablePlan(
@@ -117,7 +117,7 @@ def test_columns_carry_what_rows_do(reader: SourceReader) -> None:
 def test_the_profile_counts_what_is_stored(original: Path, reader: SourceReader) -> None:
     """Rows, NULLs, storage classes and integer extremes agree with a count in Python."""
     for table in reader.catalog().tables:
-        profile = reader.profile(table, threads=2)
+        profile = reader.profile(table, processes=2)
         stored = _stored(original, table)
         for place, column in enumerate(table.columns):
             values = [row[place] for row in stored]

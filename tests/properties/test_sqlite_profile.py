@@ -172,11 +172,11 @@ def _encodable(value: Any) -> bool:
 
 
 @pytest.mark.parametrize("declared", _TYPES)
-@pytest.mark.parametrize(("range_rows", "threads"), [(50_000, 1), (3, 1), (2, 3)])
+@pytest.mark.parametrize(("range_rows", "processes"), [(50_000, 1), (3, 1), (2, 3)])
 def test_the_profile_says_what_is_stored(
-    monkeypatch: pytest.MonkeyPatch, declared: str, range_rows: int, threads: int
+    monkeypatch: pytest.MonkeyPatch, declared: str, range_rows: int, processes: int
 ) -> None:
-    """Every count, extreme and digit agrees with a count in Python, in one key range as in many, on several threads."""
+    """Every count, extreme and digit agrees with a count in Python, in one key range as in many, in several parts."""
     monkeypatch.setattr(sqlite_profile, "_RANGE_ROWS", range_rows)
     monkeypatch.setattr(sqlite_look, "_SAMPLED_REALS", min(range_rows, 500) // 2)
 
@@ -189,7 +189,7 @@ def test_the_profile_says_what_is_stored(
             path = Path(folder) / "t.db"
             stored = _table(path, declared, values, encoding)
             with open_sqlite(str(path), frozen=True) as reader:
-                profile = reader.profile(reader.catalog().tables[0], threads=threads)
+                profile = reader.profile(reader.catalog().tables[0], processes=processes)
         assert profile.rows == len(stored)
         _check_column(profile.columns["c"], stored)
 
@@ -289,7 +289,7 @@ def test_strict_tables_and_rowid_aliases_need_no_classes(tmp_path: Path) -> None
             """
         )
     with open_sqlite("s.db") as reader:
-        profile = reader.profile(reader.catalog().tables[0], threads=2)
+        profile = reader.profile(reader.catalog().tables[0], processes=2)
     found = {name: (c.nulls, c.integers, c.reals, c.texts, c.blobs) for name, c in profile.columns.items()}
     assert found == {
         "id": (0, 3, 0, 0, 0),
@@ -323,7 +323,7 @@ def test_json_is_judged_where_it_is_stored(tmp_path: Path, encoding: str) -> Non
     values = ['{"é": 1}', "[1]", '{"a": 1, "a": 2}', "nope", None, b"[1]", 5, '"\\u0000"']
     _table(tmp_path / "j.db", "JSON", values, encoding)
     with open_sqlite("j.db", frozen=True) as reader:
-        column = reader.profile(reader.catalog().tables[0], threads=2).columns["c"]
+        column = reader.profile(reader.catalog().tables[0], processes=2).columns["c"]
     assert (column.json_texts, column.jsonb_texts, column.texts) == (4, 2, 5)
 
 

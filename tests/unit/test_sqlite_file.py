@@ -127,7 +127,7 @@ def test_an_empty_database_has_no_tables(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM")
     with open_source(str(path), frozen=False) as reader:
-        assert survey(reader, (), (), threads=2).catalog.tables == ()
+        assert survey(reader, (), (), processes=2).catalog.tables == ()
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_damaged_page_is_found_by_the_survey(tmp_path: Path, place: float) -> 
         stream.seek(int(path.stat().st_size * place) // 4096 * 4096)
         stream.write(b"\xde\xad" * 512)
     with open_source(str(path), frozen=False) as reader, pytest.raises(SourceError, match=r"is damaged \(.*[Pp]age"):
-        survey(reader, (), (), threads=1)
+        survey(reader, (), (), processes=1)
 
 
 def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
     _big_database(path)
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(SourceError, match="is damaged"), open_source(str(path), frozen=False) as reader:
-        survey(reader, (), (), threads=1)
+        survey(reader, (), (), processes=1)
 
 
 def test_a_file_with_only_the_header_is_damaged(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_values_that_break_constraints_are_no_damage(tmp_path: Path) -> None:
             """
         )
     with open_source(str(path), frozen=False) as reader:
-        assert survey(reader, (), (), threads=1).profiles["t"].rows == 2
+        assert survey(reader, (), (), processes=1).profiles["t"].rows == 2
 
 
 def test_functions_and_collations_of_the_application_do_not_stop_the_check(tmp_path: Path) -> None:
@@ -245,12 +245,12 @@ def test_functions_and_collations_of_the_application_do_not_stop_the_check(tmp_p
         connection.commit()
         page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'u'").fetchone()[0]
     with open_source(str(path), frozen=False) as reader:
-        assert survey(reader, (), (), threads=1).profiles["t"].rows == 1
+        assert survey(reader, (), (), processes=1).profiles["t"].rows == 1
     with path.open("r+b") as stream:  # damage elsewhere is found all the same
         stream.seek(page * 4096)
         stream.write(b"\xde\xad" * 1024)
     with open_source(str(path), frozen=False) as reader, pytest.raises(SourceError, match="is damaged"):
-        survey(reader, (), (), threads=1)
+        survey(reader, (), (), processes=1)
 
 
 def test_a_lock_that_a_writer_holds_may_pass(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ def test_the_source_is_never_written_to(database: Path) -> None:
     """Not by the reader, and not through the reader's connection."""
     before = database.read_bytes()
     with open_sqlite(str(database)) as reader:
-        survey(reader, (), (), threads=2)
+        survey(reader, (), (), processes=2)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader._sqlite.execute("INSERT INTO t VALUES (3)")
     assert database.read_bytes() == before

@@ -32,7 +32,7 @@ def shop(tmp_path: Path) -> Path:
 
 def _picked(path: Path, tables: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> list[str]:
     with open_sqlite(str(path)) as reader:
-        found = survey(reader, tables, exclude, threads=1)
+        found = survey(reader, tables, exclude, processes=1)
     assert list(found.profiles) == [table.name for table in found.catalog.tables]
     assert {each.name for each in found.catalog.objects} >= {"totals", "docs", "docs_data"}
     return list(found.profiles)
@@ -71,9 +71,9 @@ def test_a_name_that_two_tables_have_but_for_case_must_be_exact(tmp_path: Path) 
     with closing(sqlite3.connect(tmp_path / "s.db")) as connection:
         connection.executescript('CREATE TABLE "straßE"(a); CREATE TABLE "STRASSE"(a);')
     with open_sqlite("s.db") as reader:
-        assert list(survey(reader, ("STRASSE",), (), threads=1).profiles) == ["STRASSE"]
+        assert list(survey(reader, ("STRASSE",), (), processes=1).profiles) == ["STRASSE"]
         with pytest.raises(OperatorError, match="could be 'straßE' or 'STRASSE'"):
-            survey(reader, ("strasse",), (), threads=1)
+            survey(reader, ("strasse",), (), processes=1)
 
 
 def _plan(reader: SqliteReader, *, rows: int, limit: int | None = None) -> TablePlan:
