@@ -23,11 +23,8 @@ with PGCONVOY_HOME in there. With ``CI=true`` a missing service fails the test i
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -35,14 +32,15 @@ from typing import NoReturn
 import pytest
 from fleetkit import Points, RedisServer, RunningWorker, TestPostgres, start_worker
 from fleetkit.redis_server import find_server
+from fleetkit.run_folder import run_folder
 
 _IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 _DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 
 # The embedded PostgreSQL's package asks for it when it is imported and warns where it is unset; tests fail on warnings.
 if "XDG_RUNTIME_DIR" not in os.environ:
-    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="pgc-run-")
-    atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
+    (run_folder() / "xdg").mkdir(mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(run_folder() / "xdg")
 
 
 def missing_service(reason: str) -> NoReturn:

