@@ -1,9 +1,11 @@
 """The parent of a local fleet's processes: ends them when the producer ends, in whatever way that ends.
 
 ``python -m producer.fleet_keeper RECORD FOLDER -- REDIS… -- WORKER…`` starts both programs and reads its
-standard input, which the producer never writes to and never closes while it lives. When the input ends (the
-producer closed it, crashed or was killed), the worker is asked to stop, what is left is killed, and the fleet's
-folder and record are removed. The record serves where the keeper itself was killed: see `producer.fleet_records`.
+standard input, which the producer never closes while it lives. When the input ends (the producer closed it,
+crashed or was killed), the worker is asked to stop, what is left is killed, and the fleet's folder and record are
+removed. A producer whose job has ended writes one byte first: then nothing is asked, since nothing runs that could
+be lost, and Celery takes two seconds to stop. The record serves where the keeper itself was killed: see
+`producer.fleet_records`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from producer.fleet_records import write_record
 # Above the 5 s in which the local fleet's workers may end what they do; tests saw 2 s more.
 WORKER_STOP_SECONDS = 15
 _REDIS_STOP_SECONDS = 3
+NOTHING_RUNS = b"."
+"""What the producer writes when its job has ended."""
 _LOOK_SECONDS = 0.25
 _END = "--"
 
@@ -40,7 +44,8 @@ def main(arguments: list[str]) -> int:
             write_record(record, folder, [process.pid for process in running])
         return _await_end(running)
     finally:
-        for process, seconds in zip(reversed(running), (WORKER_STOP_SECONDS, _REDIS_STOP_SECONDS), strict=False):
+        patience = (0, 0) if _nothing_runs() else (WORKER_STOP_SECONDS, _REDIS_STOP_SECONDS)
+        for process, seconds in zip(reversed(running), patience, strict=False):
             _stop(process, seconds)
         shutil.rmtree(folder, ignore_errors=True)
         record.unlink(missing_ok=True)
@@ -64,10 +69,18 @@ def _await_end(running: list[subprocess.Popen[bytes]]) -> int:
     return 1
 
 
+def _nothing_runs() -> bool:
+    """Whether the producer said, before it closed our input, that the job has ended."""
+    readable, _, _ = select.select([sys.stdin], [], [], 0)
+    return bool(readable) and os.read(sys.stdin.fileno(), 1) == NOTHING_RUNS
+
+
 def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+    """Ask a program to stop, unless it gets no time to, and kill what is left of it."""
+    if seconds:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
     with suppress(ProcessLookupError):  # its pool processes, or all of it
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from producer.fleet_keeper import WORKER_STOP_SECONDS
+from producer.fleet_keeper import NOTHING_RUNS, WORKER_STOP_SECONDS
 from producer.fleet_records import end_orphans
 from producer.local_redis import PrivateRedis
 from shared.errors import UnreachableError
@@ -93,8 +94,8 @@ class LocalFleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the fleet: workers end their transactions or give them back, within a bound."""
-        self._stop()
+        """Stop the fleet: at once where all is done, else workers end their transactions or give them back first."""
+        self._stop(nothing_runs=kind is None)
 
     def check(self) -> None:
         """Look whether the fleet still runs.
@@ -156,10 +157,13 @@ class LocalFleet:
                 raise UnreachableError(msg)
             time.sleep(_POLL_SECONDS)
 
-    def _stop(self) -> None:
+    def _stop(self, *, nothing_runs: bool = False) -> None:
         if self._keeper is not None:
-            if self._keeper.stdin is not None:
-                self._keeper.stdin.close()
+            if self._keeper.stdin is not None and not self._keeper.stdin.closed:
+                with suppress(BrokenPipeError):  # the keeper has ended already
+                    if nothing_runs:
+                        self._keeper.stdin.write(NOTHING_RUNS)
+                    self._keeper.stdin.close()
             try:
                 self._keeper.wait(_KEEPER_STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -13,6 +13,7 @@ from shared.broker import celery_settings
 from shared.logs import set_up_logs
 from shared.settings import load_settings
 from workers.context import forget_context
+from workers.pulse import give_sign_of_life
 
 
 class SurvivingConsumer(Consumer):
@@ -56,3 +57,7 @@ def _set_up_logs(loglevel: int | str = "INFO", logfile: str | None = None, **_: 
 def _forget_inherited(**_: Any) -> None:
     """No connection may be shared with the parent process."""
     forget_context()
+
+
+signals.worker_ready.connect(give_sign_of_life, weak=False)
+signals.heartbeat_sent.connect(give_sign_of_life, weak=False)

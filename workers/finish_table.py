@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.compare.tables import compare_table
 from shared.errors import ConvoyError
-from shared.ledger.comparisons import record_table_comparison
+from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
 from shared.ledger.jobs import move_table, read_job, read_table
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import step_of
@@ -84,13 +84,22 @@ def _check(context: WorkerContext, table_id: int) -> bool:
 def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> str | None:
     """Compare what only the table as a whole shows; returns why it fails, or None."""
     job = read_job(ledger, table.job_id)
-    rejects = read_table_progress(ledger, table.id).rejects
+    rejected = rejects_of_table(ledger, table.id)
+    already = mismatches_of_chunks(ledger, table.id)
     plan = table.plan
     try:
         with context.source(job) as reader, context.arrow_for_reads(f"verify table {table.id}") as connection:
             rows = reader.count_rows(plan.read.table)
             expected = rows if plan.row_limit is None else min(rows, plan.row_limit)
-            comparison = compare_table(reader, connection, plan, source_rows=expected, rejects=rejects)
+            comparison = compare_table(
+                reader,
+                connection,
+                plan,
+                source_rows=expected,
+                rejects=len(rejected),
+                rejected=rejected,
+                already=already,
+            )
     except ConvoyError as error:
         return f"the table as a whole could not be compared: {error}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.ledger.codec import chunk_of, reject_of
+from shared.ledger.codec import chunk_of, mismatch_of, reject_of
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState
 from shared.ledger.tables import chunks, mismatches, rejects, tables
@@ -32,6 +32,18 @@ def rejects_of(ledger: Ledger, chunk_id: int) -> tuple[Reject, ...]:
     """The rejected rows of a chunk."""
     rows = ledger.run(sa.select(rejects).where(rejects.c.chunk_id == chunk_id).order_by(rejects.c.id))
     return tuple(reject_of(row) for row in rows)
+
+
+def rejects_of_table(ledger: Ledger, table_id: int) -> tuple[Reject, ...]:
+    """The rejected rows of a table."""
+    rows = ledger.run(sa.select(rejects).where(rejects.c.table_id == table_id).order_by(rejects.c.id))
+    return tuple(reject_of(row) for row in rows)
+
+
+def mismatches_of_chunks(ledger: Ledger, table_id: int) -> tuple[Mismatch, ...]:
+    """What comparing a table's chunks found, as far as it is listed."""
+    found = sa.select(mismatches).where(mismatches.c.table_id == table_id, mismatches.c.chunk_id.is_not(None))
+    return tuple(mismatch_of(row) for row in ledger.run(found.order_by(mismatches.c.id)))
 
 
 def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> None:

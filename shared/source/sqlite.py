@@ -141,7 +141,9 @@ class SqliteReader:
         could_be = [
             name
             for name, column in zip(read.columns, table.columns, strict=True)
-            if name in suspected and sqlite_read.could_be_mixed(column)
+            if name in suspected
+            and sqlite_read.could_be_mixed(column)
+            and not (name in as_numbers and sqlite_read.holds_exact_numbers(column))
         ]
         self._refuse_mixed(read, key_range, could_be, as_numbers)
         return table

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
 from shared.errors import NotArrowableError
@@ -129,3 +130,15 @@ def could_be_mixed(column: pa.ChunkedArray) -> bool:
     """
     kind: Any = column.type
     return not (pa.types.is_null(kind) or pa.types.is_integer(kind))
+
+
+def holds_exact_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether a column came as doubles that are exact, be they reals or integers that the driver widened.
+
+    It came as doubles, so it holds integers and reals alone; below 2**53 no two integers share a double.
+    """
+    if not pa.types.is_floating(column.type):
+        return False
+    finite = column.filter(pc.is_finite(column))
+    largest = pc.max(pc.abs(finite)).as_py()
+    return largest is None or bool(largest < _EXACT_DOUBLE)
