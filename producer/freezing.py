@@ -63,3 +63,23 @@ def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> 
     finally:
         if source is None or source.is_unused_copy:
             path_of(copy).unlink(missing_ok=True)
+
+
+@contextmanager
+def reading_copy(settings: Settings, source: SourceReader) -> Iterator[SourceReader]:
+    """Open the other copy of the source that planning reads, or hand back the source where none is set.
+
+    Raises:
+        SourceError: where the copy cannot be read, or is not a byte-for-byte copy of what is to be copied.
+    """
+    if settings.source_replica_url is None:
+        yield source
+        return
+    with open_source(settings.source_replica_url.get_secret_value(), frozen=True) as copy:
+        if copy.fingerprint() != source.fingerprint():
+            msg = (
+                f"the copy {shown(settings.source_replica_url)} differs from the source: make it anew, byte for byte,"
+                " or unset PGCONVOY_SOURCE_REPLICA_URL"
+            )
+            raise SourceError(msg)
+        yield copy

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from producer.freezing import reading_copy
 from producer.making import parents_first
 from producer.preflight import check_source, required_source
 from producer.records import Listener
@@ -13,15 +14,15 @@ from producer.survey import chunks_of, refuse_limit, survey
 from producer.views import PlannedTable, PlanView
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
-from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan
-from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
-from shared.schema.existing import fit
+from shared.records.plan import JobOptions, SchemaPlan, TablePlan
+from shared.records.source import ChunkKeyKind, TableProfile
+from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
 from shared.settings import Settings, shown
 from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
 from shared.target.ddl import whole_schema
-from shared.target.existing import read_existing
+from shared.target.existing import read_existing, read_taken_names
 
 
 def refuse_contradictions(options: JobOptions) -> None:
@@ -83,21 +84,9 @@ def fit_to_target(ledger: SqlAlchemyLedger, plan: SchemaPlan, settings: Settings
         OperatorError: where a table that is there cannot take the rows.
     """
     names = [table.name for table in plan.tables]
-    found = {each.name: each for each in read_existing(ledger.connection, settings.target_schema, names)}
-    fitted = [fit(table, found.get(table.name), options) for table in plan.tables]
-    news = [grade for each in fitted for grade in each.grades]
-    there = {each.plan.read.table for each in fitted if not each.plan.creates}
-    return SchemaPlan(
-        tables=tuple(each.plan for each in fitted),
-        grades=(*(grade for grade in plan.grades if _still_holds(grade, there, news)), *news),
-    )
-
-
-def _still_holds(grade: ObjectGrade, there: Collection[str], news: Collection[ObjectGrade]) -> bool:
-    """Whether a grade is true also where the table was there before and keeps its own keys and indexes."""
-    if any((grade.kind, grade.name, grade.table) == (new.kind, new.name, new.table) for new in news):
-        return False
-    return grade.table not in there or grade.grade is not Grade.EXACT or grade.kind is ObjectKind.COLUMN
+    existing = read_existing(ledger.connection, settings.target_schema, names)
+    taken = read_taken_names(ledger.connection, settings.target_schema, besides=names)
+    return fit_schema(plan, existing, options, taken=taken)
 
 
 def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> PlanView:
@@ -105,7 +94,8 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
     refuse_contradictions(options)
     check_source(settings)
     with open_source(required_source(settings), frozen=False) as reader:
-        plan = draw_plan(reader, settings, options, listener)
+        with reading_copy(settings, reader) as copy:
+            plan = draw_plan(copy, settings, options, listener)
         plan, target, notes = _fitted(plan, settings, options)
         tables = tuple(_planned_table(reader, table, options) for table in plan.tables)
     return PlanView(

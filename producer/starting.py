@@ -6,7 +6,7 @@ import time
 
 from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
-from producer.freezing import FrozenSource, frozen_source
+from producer.freezing import FrozenSource, frozen_source, reading_copy
 from producer.making import make_tables
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions
 from producer.preflight import check_source, check_target, refuse_lonely_broker
@@ -90,7 +90,8 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
     """Freeze, plan and record a job in one transaction; where it fails, nothing is left."""
     try:
         with frozen_source(target.settings, listener, snapshot=options.snapshot) as source:
-            plan = draw_plan(source.reader, target.settings, options, listener)
+            with reading_copy(target.settings, source.reader) as reader:
+                plan = draw_plan(reader, target.settings, options, listener)
             with target.ledger("recording the job") as ledger:
                 job_id = _record_plan(ledger, target.settings, options, source, plan)
             source.keep()

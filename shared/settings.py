@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
     target_schema: str = Field("public", min_length=1, description="The schema of the target that tables go into.")
     source_replica_url: SecretStr | None = Field(
-        None, description="Another copy of the source, for the reads of planning and verification."
+        None, description="A byte-for-byte copy of what is copied, for the reads of planning and verification."
     )
     target_replica_url: SecretStr | None = Field(
         None, description="A physical replica of the target, for the reads of verification."

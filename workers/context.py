@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import socket
@@ -40,6 +41,14 @@ class WorkerContext:
             with self.store.transaction() as ledger:
                 check_ledger(ledger.connection)
             self._ledger_checked = True
+
+    @contextmanager
+    def source_for_reads(self, job: Job) -> Iterator[SourceReader]:
+        """Open the copy of the source that verification reads where one is set, else the source itself."""
+        replica = self.settings.source_replica_url
+        copy = job if replica is None else dataclasses.replace(job, snapshot_url=replica.get_secret_value())
+        with self.source(copy) as reader:
+            yield reader
 
     @contextmanager
     def source(self, job: Job) -> Iterator[SourceReader]:

@@ -49,7 +49,7 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         assert table is not None  # noqa: S101 - the ledger's foreign key says so
         rejected = rejects_of(ledger, chunk_id)
         reach(Point.COMPARING, chunk.id)
-        with context.source(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
+        with context.source_for_reads(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
         record_comparison(ledger, chunk, comparison)
     return f"compared {comparison.rows} rows, {comparison.found} mismatches"
