@@ -48,6 +48,8 @@ class LocalFleet:
             workers: worker processes; None: as the settings say.
             app: the Celery application.
         """
+        self.is_working = False
+        """Whether messages were sent, so that an error may leave tasks that run."""
         self._settings = settings
         self._workers = workers or settings.workers
         self._app = app
@@ -95,7 +97,7 @@ class LocalFleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the fleet: at once where all is done, else workers end their transactions or give them back first."""
-        self._stop(nothing_runs=kind is None)
+        self._stop(nothing_runs=kind is None or not self.is_working)
 
     def check(self) -> None:
         """Look whether the fleet still runs.

@@ -45,8 +45,10 @@ def start(settings: Settings, options: JobOptions, listener: Listener, *, detach
         Broker(settings).check()
     with open_target(settings, make=True) as target:
         check_target(target)
-        job_id = _record(target, options, listener)
-        return go_on(target, job_id, listener, detach=detach)
+        if detach and settings.broker_url is None:
+            return go_on_in_background(target, _record(target, options, listener))
+        with open_workforce(target) as workforce:  # a local fleet starts while the source is looked at
+            return _carry_out(target, workforce, _record(target, options, listener), listener, detach=detach)
 
 
 def go_on(
@@ -67,23 +69,36 @@ def go_on(
     """
     if detach and target.settings.broker_url is None:
         return go_on_in_background(target, job_id)
-    begun = time.monotonic()
     try:
         with open_workforce(target) as workforce:
-            watch = _open(target, workforce, job_id, listener)
-            try:
-                _send(target, workforce, job_id, watch, again=again)
-                if not detach:
-                    watch.wait()
-                ended = time.monotonic()
-            except KeyboardInterrupt:
-                listener.say("interrupted" if workforce.fleet is None else "interrupted: stopping the workers in order")
-                raise
+            return _carry_out(target, workforce, job_id, listener, detach=detach, again=again)
     except KeyboardInterrupt:
         raise JobInterruptedError(_what_becomes_of(target, job_id)) from None
-    if detach:
-        return Detached(job=job_id, pid=None, log=None)
-    return end_of(target, job_id, seconds=ended - begun)
+
+
+def _carry_out(
+    target: Target,
+    workforce: Workforce,
+    job_id: int,
+    listener: Listener,
+    *,
+    detach: bool = False,
+    again: bool = False,
+) -> JobEnd | Detached:
+    """Send a recorded job's work and wait for its end, unless it goes on without us."""
+    begun = time.monotonic()
+    if workforce.fleet is not None:
+        workforce.fleet.is_working = True
+    try:
+        watch = _open(target, workforce, job_id, listener)
+        _send(target, workforce, job_id, watch, again=again)
+        if detach:
+            return Detached(job=job_id, pid=None, log=None)
+        watch.wait()
+        return end_of(target, job_id, seconds=time.monotonic() - begun)
+    except KeyboardInterrupt:
+        listener.say("interrupted" if workforce.fleet is None else "interrupted: stopping the workers in order")
+        raise JobInterruptedError(_what_becomes_of(target, job_id)) from None
 
 
 def _record(target: Target, options: JobOptions, listener: Listener) -> int:

@@ -121,7 +121,7 @@ def _check_grades(draft: Draft) -> Iterable[ObjectGrade]:
     for number, check in enumerate(checks_of(draft.table.sql) or (draft.table.sql,), start=1):
         yield ObjectGrade(
             kind=ObjectKind.CHECK,
-            name=f"check {number}",
+            name=f"{number}",
             table=draft.table.name,
             grade=Grade.REFUSED,
             reason=f"checks are not translated yet; recreate it by hand: {check}",

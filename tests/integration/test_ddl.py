@@ -319,7 +319,7 @@ def test_refused_objects_stand_in_the_script_as_comments(run: Run) -> None:
     check = "CHECK (a > 0)\r\n; DROP TABLE t; --"
     plan = translated(table("t", column("a"), has_checks=True, sql=f"CREATE TABLE t (a {check}\n 'unclosed)"))
     script = ddl.whole_schema(plan)
-    assert "-- not translated: check check 1 of t" in script
+    assert "-- not translated: check 1 of t" in script
     run(script)
     assert run("SELECT * FROM t") == []
 
