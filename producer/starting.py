@@ -47,8 +47,12 @@ def start(settings: Settings, options: JobOptions, listener: Listener, *, detach
         check_target(target)
         if detach and settings.broker_url is None:
             return go_on_in_background(target, _record(target, options, listener))
-        with open_workforce(target) as workforce:  # a local fleet starts while the source is looked at
-            return _carry_out(target, workforce, _record(target, options, listener), listener, detach=detach)
+        try:
+            with open_workforce(target) as workforce:  # a local fleet starts while the source is looked at
+                return _carry_out(target, workforce, _record(target, options, listener), listener, detach=detach)
+        except KeyboardInterrupt:
+            msg = "interrupted while the workers started or stopped: `producer jobs` shows what there is"
+            raise JobInterruptedError(msg) from None
 
 
 def go_on(
