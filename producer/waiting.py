@@ -16,7 +16,7 @@ from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableErro
 from shared.records.work import Job
 from shared.settings import shown
 
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 0.2
 """Twice a second looks alive; a look costs one short query."""
 _RESCUE_S: Final = 2.0
 _STILL_S: Final = 15.0

@@ -8,6 +8,7 @@ have no other. So a usual key range takes two statements, and no answer rests on
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -35,6 +36,9 @@ _SAMPLED_REALS: Final = 500
 _DOUBLE_DIGITS: Final = 17
 """The most significant digits that the shortest text of a double has."""
 
+_NUMBERS: Final = (StorageClass.INTEGER, StorageClass.REAL)
+"""What prices are stored as: 5.00 as an integer, 5.50 as a real."""
+
 ClassCounts = dict[StorageClass, int]
 
 
@@ -47,15 +51,29 @@ class ColumnLook:
         self.asked = questions_raised(column.declared_type)
         self.certain = certain is not None
         """Whether SQLite promises that there is no other storage class than `expected`."""
-        self.expected = certain or likely_class(column.declared_type)
+        self.expected: tuple[StorageClass, ...] = (certain or likely_class(column.declared_type),)
+        if certain is None and self.asked.decimals:
+            self.expected = _NUMBERS
         self.shape = "timestamp_texts"
         """The shape of date and time that most texts had so far."""
         self.tally = ColumnTally()
 
-    def guesses(self) -> tuple[str, str]:
-        """Ask how many values there are, and how many of the expected class."""
-        values = f"count({self.sql})"
-        return values, values if self.certain else f"sum(typeof({self.sql}) = '{self.expected}')"
+    def guesses(self) -> tuple[str, ...]:
+        """Ask how many values there are, and how many of each expected class."""
+        classes = (f"sum(typeof({self.sql}) = '{storage_class}')" for storage_class in self.expected)
+        return (f"count({self.sql})", *(() if self.certain else classes))
+
+    def confirmed(self, answers: Sequence[int]) -> ClassCounts | None:
+        """Read the answers to `guesses`; None where other classes occur."""
+        values, *found = answers
+        counts = dict(zip(self.expected, found or [values], strict=True))
+        return counts if sum(counts.values()) == values else None
+
+    def learn_classes(self, counts: ClassCounts) -> None:
+        """Guess the most frequent class next time, or the two that numbers have."""
+        occurring = {storage_class for storage_class, count in counts.items() if count}
+        usual = max(counts, key=lambda storage_class: counts[storage_class])
+        self.expected = _NUMBERS if occurring == set(_NUMBERS) else (usual,)
 
     def questions(self, counts: ClassCounts) -> list[Question]:
         """Ask what the storage classes in a key range raise."""
@@ -113,23 +131,23 @@ class TableLook:
     def _count_classes(self, connection: sqlite3.Connection, clause: Clause) -> list[tuple[ColumnLook, ClassCounts]]:
         """Count rows, and each column's values by storage class."""
         looks = list(self.columns.values())
-        guesses = ["count(*)", *(sql for look in looks for sql in look.guesses())]
-        rows, *counts = self._ask(connection, clause, [Question("", sql) for sql in guesses])
-        self.rows += int(rows or 0)
+        guesses = [look.guesses() for look in looks]
+        questions = [Question("", sql) for sql in ("count(*)", *itertools.chain(*guesses))]
+        answers = iter([int(answer or 0) for answer in self._ask(connection, clause, questions)])
+        self.rows += next(answers)
         return [
-            (look, self._classes(connection, clause, look, int(values or 0), int(expected or 0)))
-            for look, values, expected in zip(looks, counts[::2], counts[1::2], strict=True)
+            (look, self._classes(connection, clause, look, list(itertools.islice(answers, len(asked)))))
+            for look, asked in zip(looks, guesses, strict=True)
         ]
 
     def _classes(
-        self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook, values: int, expected: int
+        self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook, guessed: list[int]
     ) -> ClassCounts:
-        if values == expected:
-            counts = {look.expected: values}
-        else:
-            answers = self._ask(connection, clause, list(class_questions(look.sql)))
-            counts = {kind: int(answer or 0) for kind, answer in zip(StorageClass, answers, strict=True)}
-            look.expected = max(counts, key=lambda storage_class: counts[storage_class])
+        counts = look.confirmed(guessed)
+        if counts is None:
+            found = self._ask(connection, clause, list(class_questions(look.sql)))
+            counts = {kind: int(answer or 0) for kind, answer in zip(StorageClass, found, strict=True)}
+            look.learn_classes(counts)
         for storage_class, count in counts.items():
             look.tally.note_class(storage_class, count)
         return counts
