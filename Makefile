@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INSTALLED := $(VENV)/.installed
 LOCKING := build/locking
 
-.PHONY: help setup demo test lint bench lock
+.PHONY: help setup demo test lint bench docs lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: setup ## ruff, its formatter, mypy and the import directions
 
 bench: setup ## measure against other tools on this machine
 	$(BIN)/python -m benchmarks
+
+docs: setup ## write docs/commands.md and the state diagrams from the code
+	$(BIN)/python docs/generate.py
 
 # One file for every supported Python and platform: uv resolves for all of them at once.
 lock: ## resolve the newest versions into constraints.txt
