@@ -17,7 +17,7 @@ from shared.records.work import Job
 from shared.settings import shown
 
 _LOOK_S: Final = 0.2
-"""Twice a second looks alive; a look costs one short query."""
+"""Five times a second looks alive, and the end is noticed at once; a look costs one short query."""
 _RESCUE_S: Final = 2.0
 _STILL_S: Final = 15.0
 """A chunk takes seconds; where nothing arrives for so long, the workers are asked."""

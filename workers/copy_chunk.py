@@ -15,6 +15,7 @@ from shared.errors import (
     PermanentError,
     SourceChangedError,
     TransientError,
+    UnreachableError,
 )
 from shared.ledger.attempts import (
     claim_if_pending,
@@ -36,7 +37,7 @@ from shared.target.convert import to_target
 from shared.target.copy_writer import write_bare
 from shared.target.upsert import upsert
 from workers.context import WorkerContext
-from workers.failures import sentence_of
+from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,11 @@ _BATCH_ROWS = 1000
 """Rows in memory at once on the careful path: halving a batch to find one bad row takes ten statements."""
 
 
+@left_to_rescue
 def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
     """Copy one chunk, or find that there is nothing to do; never raises, so that the chord goes on.
+
+    What goes wrong before the claim or after the copy is left to rescue; all else is recorded with the chunk.
 
     Returns:
         What happened, in a few words, for Flower and the log.
@@ -128,7 +132,7 @@ def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error
                 ledger,
                 chunk,
                 sentence,
-                retry=isinstance(error, TransientError),
+                retry=isinstance(error, TransientError | UnreachableError),
                 max_attempts=settings.max_attempts,
                 delay_s=settings.retry_delay_s,
             )

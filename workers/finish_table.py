@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.compare.tables import compare_table
-from shared.errors import ConvoyError
+from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
 from shared.ledger.jobs import move_table, read_job, read_table
 from shared.ledger.progress import read_table_progress
@@ -13,6 +13,7 @@ from shared.ledger.states import TableState
 from shared.ledger.steps import Step
 from shared.points import Point, reach
 from shared.records.work import JobTable
+from shared.target.connections import translate_error
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
 from workers.objects import build_keys
@@ -100,8 +101,11 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
                 rejected=rejected,
                 already=already,
             )
-    except ConvoyError as error:
-        return f"the table as a whole could not be compared: {error}"
+    except Exception as error:
+        found = error if isinstance(error, ConvoyError) else translate_error(error, what=f"comparing {plan.name}")
+        if isinstance(found, TransientError | UnreachableError):
+            raise found from error  # rescue asks again
+        return f"the table as a whole could not be compared: {found}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)
     found = read_table_progress(ledger, table.id).mismatches
     return f"{found} mismatches: `producer report` names them" if found else None

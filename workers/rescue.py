@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
 from shared.errors import ConvoyError
 from shared.ledger.jobs import running_jobs
-from shared.redact import redact
 from workers.context import WorkerContext
+from workers.failures import sentence_of
+
+log = logging.getLogger(__name__)
 
 
 def rescue_running(context: WorkerContext) -> str:
@@ -16,9 +22,10 @@ def rescue_running(context: WorkerContext) -> str:
     """
     try:
         context.check_ledger()
-    except ConvoyError as error:
-        return redact(f"nothing to do: {error}")
-    with context.store.transaction() as ledger:
-        jobs = running_jobs(ledger)
-    found = [context.dispatcher.rescue(job_id) for job_id in jobs]
+        with context.store.transaction() as ledger:
+            jobs = running_jobs(ledger)
+        found = [context.dispatcher.rescue(job_id) for job_id in jobs]
+    except (ConvoyError, SQLAlchemyError) as error:  # no ledger yet, or a service is away: the next beat tries again
+        log.info("nothing was rescued: %s", sentence_of(error))
+        return f"nothing was rescued: {sentence_of(error)}"
     return f"{len(jobs)} running jobs, {sum(one.chunks for one in found)} lost chunks put back"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from celery import shared_task
 from celery.worker.control import inspect_command
@@ -15,6 +15,10 @@ from workers import verify_chunk as verifying
 from workers.context import worker_context
 from workers.probe import probe
 from workers.rescue import rescue_running
+
+_LONGEST_BUILD_S: Final = 7 * 24 * 3600
+"""An index of a huge table may take hours. Redis then hands the message out again, past the visibility time-out, and
+whoever gets it finds the table's row held and leaves."""
 
 
 @shared_task(name=COPY_CHUNK)
@@ -29,13 +33,13 @@ def verify_chunk(chunk_id: int) -> str:
     return verifying.verify_chunk(worker_context(), chunk_id)
 
 
-@shared_task(name=FINISH_TABLE)
+@shared_task(name=FINISH_TABLE, time_limit=_LONGEST_BUILD_S)
 def finish_table(table_id: int) -> str:
     """Do what a table needs after its chunks."""
     return table_end.finish_table(worker_context(), table_id)
 
 
-@shared_task(name=FINISH_JOB)
+@shared_task(name=FINISH_JOB, time_limit=_LONGEST_BUILD_S)
 def finish_job(job_id: int) -> str:
     """End a job whose tables have all ended."""
     return job_end.finish_job(worker_context(), job_id)
