@@ -52,7 +52,9 @@ class WorkerContext:
 
     @contextmanager
     def source(self, job: Job) -> Iterator[SourceReader]:
-        """Open the job's source and refuse it if it isn't what the job was planned from, before and after reading.
+        """Open the job's source and refuse it if it isn't what the job was planned from.
+
+        A live source may change while it is read: ask `refuse_changed` again before what was read counts.
 
         Raises:
             SourceChangedError: where the fingerprint differs.
@@ -64,9 +66,8 @@ class WorkerContext:
             msg = f"worker {self.worker} cannot read the source: {error}"
             raise TransientError(msg) from error
         with reader:
-            self._refuse_changed(reader, job)
+            self.refuse_changed(reader, job)
             yield reader
-            self._refuse_changed(reader, job)
 
     @contextmanager
     def arrow(self, name: str) -> Iterator[Any]:
@@ -80,7 +81,12 @@ class WorkerContext:
         with closing(connect_arrow(self.settings.target_for_reads, self._session(name, durable=False))) as connection:
             yield connection
 
-    def _refuse_changed(self, reader: SourceReader, job: Job) -> None:
+    def refuse_changed(self, reader: SourceReader, job: Job) -> None:
+        """Make sure that the source is the one that the job was planned from.
+
+        Raises:
+            SourceChangedError: where the fingerprint differs.
+        """
         if reader.fingerprint() != job.fingerprint:
             msg = (
                 f"the source {job.snapshot_url} has changed since job {job.id} was planned:"

@@ -79,18 +79,21 @@ def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> Co
     """Take the fast path, and the careful one where Arrow or PostgreSQL can't take the chunk as a whole."""
     with context.source(job) as reader:
         try:
-            return _copy_columns(context, reader, chunk, plan)
+            return _copy_columns(context, reader, job, chunk, plan)
         except SourceChangedError:
             raise
         except (NotArrowableError, PermanentError) as reason:
             log.info("%s takes the careful path: %s", _place(chunk, plan), reason)
-            return _copy_rows(context, reader, chunk, plan)
+            return _copy_rows(context, reader, job, chunk, plan)
 
 
-def _copy_columns(context: WorkerContext, reader: SourceReader, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+def _copy_columns(
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+) -> CopyResult | None:
     suspects = [column.source for column in plan.columns if column.mixed]
     numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
     source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
+    context.refuse_changed(reader, job)
     fingerprint = fingerprint_of(source_rows)
     rows = to_target(source_rows, plan.columns)
     del source_rows  # a chunk in memory once, not twice
@@ -108,12 +111,15 @@ def _copy_columns(context: WorkerContext, reader: SourceReader, chunk: Chunk, pl
     return result
 
 
-def _copy_rows(context: WorkerContext, reader: SourceReader, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+def _copy_rows(
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+) -> CopyResult | None:
     rows = FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS))
     with _translated(chunk, plan), context.store.transaction() as ledger:
         if not hold_if_current(ledger, chunk):
             return None
         written = write_carefully(ledger.connection.connection.dbapi_connection, rows, plan)
+        context.refuse_changed(reader, job)
         result = replace(written, fingerprint=rows.fingerprint())
         record_rejects(ledger, chunk, plan, result.rejects)
         finish_if_current(ledger, chunk, result)

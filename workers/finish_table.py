@@ -101,11 +101,12 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
                 rejected=rejected,
                 already=already,
             )
+            context.refuse_changed(reader, job)
     except Exception as error:
-        found = error if isinstance(error, ConvoyError) else translate_error(error, what=f"comparing {plan.name}")
-        if isinstance(found, TransientError | UnreachableError):
-            raise found from error  # rescue asks again
-        return f"the table as a whole could not be compared: {found}"
+        ours = error if isinstance(error, ConvoyError) else translate_error(error, what=f"comparing {plan.name}")
+        if isinstance(ours, TransientError | UnreachableError):
+            raise ours from error  # rescue asks again
+        return f"the table as a whole could not be compared: {ours}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)
     found = read_table_progress(ledger, table.id).mismatches
     return f"{found} mismatches: `producer report` names them" if found else None

@@ -51,5 +51,6 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         reach(Point.COMPARING, chunk.id)
         with context.source_for_reads(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
+            context.refuse_changed(reader, job)
         record_comparison(ledger, chunk, comparison)
     return f"compared {comparison.rows} rows, {comparison.found} mismatches"
