@@ -29,14 +29,16 @@ def is_timestamp(text: str) -> str:
 
     The length decides what is asked, so that a usual text costs one call of a date function.
     """
-    seconds = f"substr({text}, 1, 19)"
-    fraction = f"substr({text}, 20, 1) = '.' AND substr({text}, 21) NOT GLOB '*[^0-9]*' AND {_to_the_second(seconds)}"
-    by_length = (
-        f"CASE length({text}) WHEN 19 THEN {_to_the_second(text)} WHEN 10 THEN {is_date(text)}"
-        f" WHEN 16 THEN {_to_the_second(f'({text} || {_NO_SECONDS})')}"
-        f" ELSE length({text}) BETWEEN 21 AND 26 AND {fraction} END"
+    fraction = (
+        f"substr({text}, 20, 1) = '.' AND {_to_the_second(f'substr({text}, 1, 19)')}"
+        f" AND substr({text}, 21) NOT GLOB '*[^0-9]*'"
     )
-    return f"({by_length} AND {_is_after_zero(text)} AND {_whole(text)})"
+    return (
+        f"({_is_after_zero(text)} AND ((length({text}) = 19 AND {_to_the_second(text)})"
+        f" OR (length({text}) BETWEEN 21 AND 26 AND {fraction})"
+        f" OR {is_date(text)}"
+        f" OR (length({text}) = 16 AND {_to_the_second(f'({text} || {_NO_SECONDS})')})) AND {_whole(text)})"
+    )
 
 
 def is_timestamptz(text: str) -> str:
