@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import enum
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
 from shared.errors import OperatorError
 from shared.records.plan import OnConflict
 
+_NAME: Final = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\s][^,]*?)?)\s*(?:,|$)')
+"""One name and the comma after it; in double quotes it may hold commas, spaces at its ends, and quotes doubled."""
 JOB_HELP = "The job's number; left out: the latest."
 
 Job = Annotated[int | None, typer.Argument(min=1, show_default=False, help=JOB_HELP)]
@@ -48,12 +51,13 @@ Tables = Annotated[
         "--tables",
         metavar="all|A,B",
         show_default=False,
-        help='Which tables: all (the default), or names with commas between them; "a,b" in double quotes is one name.',
+        help="Which tables: all (the default), or names with commas between them, in any case of letters; may be given"
+        ' several times. In double quotes a name may hold commas, and "" stands for one quote; "all" is a name then.',
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="A,B", show_default=False, help="Tables to leave out."),
+    typer.Option("--exclude", metavar="A,B", show_default=False, help="Tables to leave out, written as for --tables."),
 ]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, show_default=False, help="Copy at most so many rows of each table.")
@@ -92,16 +96,49 @@ IdentifiersOption = Annotated[
 ]
 
 
+class _Name(NamedTuple):
+    text: str
+    is_quoted: bool
+
+
 def names_of(given: list[str] | None) -> tuple[str, ...]:
-    """Read names with commas between them; a name in double quotes may hold commas itself."""
-    rows = csv.reader(given or [], skipinitialspace=True)
-    return tuple(name.strip() for row in rows for name in row if name.strip())
+    """Read names with commas between them; a name in double quotes may hold commas itself.
+
+    Raises:
+        OperatorError: where a quote is not closed, or something follows a closed one.
+    """
+    return tuple(name.text for name in _names(given))
 
 
 def tables_of(given: list[str] | None) -> tuple[str, ...]:
-    """Read ``--tables``: ``all`` means every table, which the job's options spell as none."""
-    names = names_of(given)
-    return () if names in {(), ("all",)} else names
+    """Read ``--tables``: ``all`` means every table, which the job's options spell as none.
+
+    Raises:
+        OperatorError: as `names_of`; and where no name is given, as an unset variable of a script does.
+    """
+    names = tuple(_names(given))
+    if given and not names:
+        msg = "--tables names no table: leave it out or say `--tables all` to copy every table"
+        raise OperatorError(msg)
+    return () if names in {(), (_Name("all", is_quoted=False),)} else tuple(name.text for name in names)
+
+
+def _names(given: list[str] | None) -> Iterator[_Name]:
+    for text in given or ():
+        place = 0
+        while place < len(text):
+            found = _NAME.match(text, place)
+            if found is None:
+                msg = (
+                    f"the names {text!r} cannot be read from {text[place:].strip()!r} on: a name that begins with a"
+                    ' double quote ends with one, and quotes inside it are doubled: "a ""b"", c"'
+                )
+                raise OperatorError(msg)
+            place = found.end()
+            if found["quoted"]:
+                yield _Name(found["quoted"].replace('""', '"'), is_quoted=True)
+            elif found["plain"]:
+                yield _Name(found["plain"], is_quoted=False)
 
 
 def refuse_together(first: str, second: str, *, both: bool) -> None:
