@@ -9,7 +9,7 @@ from shared.ledger.progress import read_progress
 from shared.ledger.queueing import open_tables
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
-from shared.records.plan import ForeignKeyPlan, Grade, TablePlan
+from shared.records.plan import ForeignKeyPlan, Grade, GradedAs, TablePlan
 from shared.records.source import ObjectKind
 from shared.records.work import TableProgress
 from shared.target import ddl
@@ -60,13 +60,17 @@ def _add_foreign_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, co
     there = existing_objects(ledger, plan)
     parents = {table.name for table in completed}
     for key in plan.foreign_keys:
-        grade, reason = _add_foreign_key(ledger, plan, key, there=key.name in there, complete=key.parent in parents)
-        grade_object(ledger, job_id, plan, ObjectKind.FOREIGN_KEY, key.name, grade=grade, reason=reason)
+        graded_as = key.graded_as or GradedAs(kind=ObjectKind.FOREIGN_KEY, name=key.name)
+        refusal = _add_foreign_key(ledger, plan, key, there=key.name in there, complete=key.parent in parents)
+        planned = Grade.APPROXIMATED if graded_as.doubt else Grade.EXACT, graded_as.doubt
+        grade, reason = refusal or planned
+        grade_object(ledger, job_id, plan, graded_as, grade=grade, reason=reason)
 
 
 def _add_foreign_key(
     ledger: SqlAlchemyLedger, plan: TablePlan, key: ForeignKeyPlan, *, there: bool, complete: bool
-) -> tuple[Grade, str]:
+) -> tuple[Grade, str] | None:
+    """Add and validate a foreign key; returns what is less than planned and why, or None."""
     if not complete:
         return Grade.REFUSED, f"its parent table {key.parent} is not complete; the end of `producer requeue` adds it"
     if not there:
@@ -77,7 +81,7 @@ def _add_foreign_key(
     refused = attempt(ledger, validation, f"validating foreign key {key.name} of table {plan.name}")
     if refused is not None:
         return Grade.APPROXIMATED, f"left NOT VALID, so that it binds new rows alone: {refused.reason}"
-    return Grade.EXACT, ""
+    return None
 
 
 def _continue_identities(ledger: SqlAlchemyLedger, plan: TablePlan) -> None:

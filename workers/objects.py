@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.ledger.jobs import add_grades
 from shared.ledger.session import SqlAlchemyLedger
-from shared.records.plan import Grade, ObjectGrade, TablePlan, TargetColumn
+from shared.records.plan import Grade, GradedAs, IndexPlan, KeyPlan, ObjectGrade, TablePlan, TargetColumn
 from shared.records.source import ObjectKind
 from shared.redact import redact
 from shared.target import ddl
@@ -86,10 +86,10 @@ def attempt(ledger: SqlAlchemyLedger, sql: str, what: str) -> Refusal | None:
 
 
 def grade_object(
-    ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, kind: ObjectKind, name: str, *, grade: Grade, reason: str
+    ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, graded_as: GradedAs, *, grade: Grade, reason: str
 ) -> None:
-    """Say in the job what became of an object of a table."""
-    found = ObjectGrade(kind=kind, name=name, table=plan.read.table, grade=grade, reason=reason)
+    """Say in the job what became of an object of a table, instead of what its plan said."""
+    found = ObjectGrade(kind=graded_as.kind, name=graded_as.name, table=plan.read.table, grade=grade, reason=reason)
     add_grades(ledger, job_id, [found])
 
 
@@ -103,22 +103,23 @@ def build_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> str | 
         Why the table fails, or None.
     """
     there = existing_objects(ledger, plan)
-    for kind, name, sql in _keys_and_indexes(plan):
-        if name in there:
+    for kind, planned, sql in _keys_and_indexes(plan):
+        if planned.name in there:
             continue
-        refused = attempt(ledger, sql, f"building {kind} {name} of table {plan.name}")
+        refused = attempt(ledger, sql, f"building {kind} {planned.name} of table {plan.name}")
         if refused is not None and refused.by_rows:
             return refused.reason
         if refused is not None:
-            grade_object(ledger, job_id, plan, kind, name, grade=Grade.REFUSED, reason=refused.reason)
+            graded_as = planned.graded_as or GradedAs(kind=kind, name=planned.name)
+            grade_object(ledger, job_id, plan, graded_as, grade=Grade.REFUSED, reason=refused.reason)
     return None
 
 
-def _keys_and_indexes(plan: TablePlan) -> Iterator[tuple[ObjectKind, str, str]]:
+def _keys_and_indexes(plan: TablePlan) -> Iterator[tuple[ObjectKind, KeyPlan | IndexPlan, str]]:
     primary = ddl.primary_key(plan)
     if plan.primary_key is not None and primary is not None:
-        yield ObjectKind.PRIMARY_KEY, plan.primary_key.name, primary
+        yield ObjectKind.PRIMARY_KEY, plan.primary_key, primary
     for key in plan.unique_keys:
-        yield ObjectKind.UNIQUE_KEY, key.name, ddl.unique_key(plan, key)
+        yield ObjectKind.UNIQUE_KEY, key, ddl.unique_key(plan, key)
     for index in plan.indexes:
-        yield ObjectKind.INDEX, index.name, ddl.index(plan, index)
+        yield ObjectKind.INDEX, index, ddl.index(plan, index)

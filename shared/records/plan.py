@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.records.source import ChunkKey, ObjectKind, StorageClass
 
@@ -69,11 +69,23 @@ class TargetColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GradedAs:
+    """The object of the source's schema that a key or index of the target stands for, as its grade names it."""
+
+    kind: ObjectKind
+    name: str
+    doubt: str = ""
+    """Why it is approximated even where it is built as planned; empty: it is exact then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlan:
     """A unique key of the target."""
 
     name: str
     columns: tuple[str, ...]
+    graded_as: GradedAs | None = field(default=None, compare=False)
+    """None: a key that is no object of the source (one that was there before, or planned by an older version)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +95,7 @@ class IndexPlan:
     name: str
     columns: tuple[str, ...]
     descending: tuple[bool, ...]
+    graded_as: GradedAs | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +111,7 @@ class ForeignKeyPlan:
     on_delete: str = "NO ACTION"
     deferrable: bool = False
     initially_deferred: bool = False
+    graded_as: GradedAs | None = field(default=None, compare=False)
 
 
 class LoadPath(enum.StrEnum):

@@ -69,11 +69,11 @@ def _keys_that_hold(
         if suited is not None:
             kept.append(suited)
             continue
-        label = f"({', '.join(_sources(table, key.columns))}) -> {parent.read.table} ({', '.join(sources)})"
         reason = f"{parent.schema}.{parent.name} was there before and has no such key, or columns that do not compare"
+        name = key.graded_as.name if key.graded_as else key.name
         refused.append(
             ObjectGrade(
-                kind=ObjectKind.FOREIGN_KEY, name=label, table=table.read.table, grade=Grade.REFUSED, reason=reason
+                kind=ObjectKind.FOREIGN_KEY, name=name, table=table.read.table, grade=Grade.REFUSED, reason=reason
             )
         )
     return tuple(kept), refused
@@ -115,8 +115,5 @@ def _regraded(
 
 def _refused_or(grade: ObjectGrade, refused: Sequence[ObjectGrade]) -> ObjectGrade:
     """The grade of a foreign key that its parent turned out not to suit, instead of the one it had."""
-    for other in refused:
-        same_name = other.name == grade.name or other.name.startswith(f"{grade.name} (")
-        if (other.kind, other.table) == (grade.kind, grade.table) and same_name:
-            return replace(other, name=grade.name)
-    return grade
+    by_object = {(other.kind, other.table, other.name): other for other in refused}
+    return by_object.get((grade.kind, grade.table, grade.name), grade)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.records.plan import ForeignKeyPlan, Grade, ObjectGrade, TablePlan, TypeKind
+from shared.records.plan import ForeignKeyPlan, Grade, GradedAs, ObjectGrade, TablePlan, TypeKind
 from shared.records.source import ObjectKind, SourceCatalog, SourceForeignKey
 from shared.schema.columns import BINARY
 from shared.schema.drafts import Draft
@@ -42,16 +42,17 @@ def plan_foreign_keys(
     constraints = Names(preserve=True, taken=_constraint_names(child.plan))
     keys: list[ForeignKeyPlan] = []
     grades: list[ObjectGrade] = []
-    for source in child.draft.table.foreign_keys:
+    for source, label in zip(child.draft.table.foreign_keys, _labels(child.draft.table.foreign_keys), strict=True):
         try:
             parent = _parent(source, neighbours, catalog)
             key = _plan(child, source, parent, constraints)
         except _RefusedKeyError as error:
-            grades.append(_grade(child, source, Grade.REFUSED, str(error)))
+            grades.append(_grade(child, label, Grade.REFUSED, str(error)))
             continue
-        keys.append(key)
-        reason = _loosened(parent, source)
-        grades.append(_grade(child, source, Grade.APPROXIMATED if reason else Grade.EXACT, reason))
+        doubt = _loosened(parent, source)
+        graded_as = GradedAs(kind=ObjectKind.FOREIGN_KEY, name=label, doubt=doubt)
+        keys.append(replace(key, graded_as=graded_as))
+        grades.append(_grade(child, label, Grade.APPROXIMATED if doubt else Grade.EXACT, doubt))
     return tuple(keys), tuple(grades)
 
 
@@ -148,7 +149,20 @@ def _loosened(parent: Neighbour, source: SourceForeignKey) -> str:
     return f"PostgreSQL's is stricter: rows that belong together by {collated[0]} alone break it"
 
 
-def _grade(child: Neighbour, source: SourceForeignKey, grade: Grade, reason: str) -> ObjectGrade:
+def _labels(keys: Sequence[SourceForeignKey]) -> list[str]:
+    """Name foreign keys apart: SQLite takes the same one twice."""
+    plain = [_label(key) for key in keys]
+    before = [plain[:place].count(label) for place, label in enumerate(plain)]
+    return [f"{label}, {count + 1}" if count else label for label, count in zip(plain, before, strict=True)]
+
+
+def _label(source: SourceForeignKey) -> str:
+    """Name a foreign key as its source reads: SQLite lets go of the name of a constraint."""
     referred = f" ({', '.join(source.parent_columns)})" if source.parent_columns else ""
-    name = f"({', '.join(source.columns)}) -> {source.parent_table}{referred}"
-    return ObjectGrade(kind=ObjectKind.FOREIGN_KEY, name=name, table=child.draft.table.name, grade=grade, reason=reason)
+    return f"({', '.join(source.columns)}) -> {source.parent_table}{referred}"
+
+
+def _grade(child: Neighbour, label: str, grade: Grade, reason: str) -> ObjectGrade:
+    return ObjectGrade(
+        kind=ObjectKind.FOREIGN_KEY, name=label, table=child.draft.table.name, grade=grade, reason=reason
+    )

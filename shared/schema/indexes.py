@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.records.plan import Grade, IndexPlan, ObjectGrade, TypeKind
+from shared.records.plan import Grade, GradedAs, IndexPlan, ObjectGrade, TypeKind
 from shared.records.source import IndexOrigin, ObjectKind, SourceIndex
 from shared.schema.columns import BINARY, PlannedColumns
 from shared.schema.drafts import Draft
@@ -27,8 +27,9 @@ def plan_indexes(
         given = relations.give(index.name)
         names = tuple(columns.of(column.name).name for column in index.columns if column.name is not None)
         descending = tuple(column.descending for column in index.columns)
-        indexes.append(IndexPlan(name=given.name, columns=names, descending=descending))
         reason = f"named {given.name} in the target, since {given.reason}" if given.reason else ""
+        graded_as = GradedAs(kind=ObjectKind.INDEX, name=index.name, doubt=reason)
+        indexes.append(IndexPlan(name=given.name, columns=names, descending=descending, graded_as=graded_as))
         grades.append(_grade(draft, index, Grade.APPROXIMATED if reason else Grade.EXACT, reason))
     return tuple(indexes), tuple(grades)
 

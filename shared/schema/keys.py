@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.records.plan import Grade, KeyPlan, ObjectGrade, TypeKind
+from shared.records.plan import Grade, GradedAs, KeyPlan, ObjectGrade, TypeKind
 from shared.records.source import IndexOrigin, ObjectKind, SourceIndex
 from shared.schema.columns import BINARY, PlannedColumns
 from shared.schema.drafts import Draft
@@ -115,10 +115,12 @@ def _plan(draft: Draft, table: str, columns: PlannedColumns, relations: Names, w
         reasons.insert(0, f"{nulls:,} values in it are NULL, which SQLite allows and PostgreSQL does not: a unique key")
     if wanted.index is not None and wanted.index.origin is IndexOrigin.CREATED and given.reason:
         reasons.append(f"named {given.name} in the target, since {given.reason}")
+    doubt = "; ".join(reasons)
+    graded_as = GradedAs(kind=wanted.kind, name=wanted.label, doubt=doubt)
     return _Planned(
         kind=ObjectKind.UNIQUE_KEY if as_unique else ObjectKind.PRIMARY_KEY,
-        key=KeyPlan(name=given.name, columns=names),
-        grade=_grade(draft, wanted, Grade.APPROXIMATED if reasons else Grade.EXACT, "; ".join(reasons)),
+        key=KeyPlan(name=given.name, columns=names, graded_as=graded_as),
+        grade=_grade(draft, wanted, Grade.APPROXIMATED if doubt else Grade.EXACT, doubt),
         identifies=nulls == 0,
         exact=not losses,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -299,6 +300,20 @@ def test_the_report_proves_the_copy(settings: Settings, worker: RunningWorker) -
     assert set(lines["Order Lines"].chunks_by_path) == {"arrow_bare"}
     assert sum(lines["Order Lines"].chunks_by_path.values()) == lines["Order Lines"].chunks
     assert "recent" in [grade.name for grade in proof.not_exact]
+
+
+def test_plan_and_report_count_the_same_objects(settings: Settings, worker: RunningWorker, source: Path) -> None:
+    """A foreign key has one grade: exact by the plan, and approximated in the end where rows violate it."""
+    with closing(sqlite3.connect(source)) as connection, connection:
+        connection.execute('INSERT INTO "Order Lines" VALUES (1000, 9999, NULL)')
+    planned = plan_only(settings, OPTIONS, Told()).grades
+    started(settings)
+    proof = commands.report(settings, None)
+    assert proof.exact_objects + len(proof.not_exact) == len(planned), worker.log_text()
+    (key,) = [grade for grade in proof.not_exact if grade.kind == "foreign key"]
+    assert (key.grade, key.name, key.table) == ("approximated", "(order_id) -> orders (id)", "Order Lines")
+    assert "left NOT VALID" in key.reason
+    assert key.name in [grade.name for grade in planned if grade.grade == "exact"]
 
 
 def test_ctrl_c_leaves_the_job_with_the_workers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -328,6 +328,28 @@ def test_two_foreign_keys_of_the_same_columns() -> None:
     assert [key.name for key in plan.tables[1].foreign_keys] == ["child_pid_fkey", "child_pid_fkey_2"]
 
 
+def test_what_is_built_has_the_name_of_its_grade() -> None:
+    """Keys and indexes of the plan name their grades, each a different one, so that none is counted twice."""
+    pid = reference("Pid", "parent")
+    plan = translated(
+        _parent(),  # type: ignore[arg-type]
+        table(
+            "Child",
+            column("Id"),
+            column("Pid"),
+            primary_key="Id",
+            foreign_keys=(pid, pid),
+            indexes=(index("By_Pid", "Pid"), unique("Pid")),
+        ),
+    )
+    child = plan.tables[1]
+    built = [child.primary_key, *child.unique_keys, *child.indexes, *child.foreign_keys]
+    named = [(key.graded_as.kind, key.graded_as.name) for key in built if key and key.graded_as]
+    of_child = [(grade.kind, grade.name) for grade in plan.grades if grade.table == "Child"]
+    assert len(set(named)) == len(named) == len(built) == 5
+    assert set(named) <= set(of_child)
+
+
 def test_cyclic_and_self_references() -> None:
     """Tables may refer to each other and to themselves."""
     plan = translated(
