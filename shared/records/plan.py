@@ -55,6 +55,9 @@ class TargetColumn:
     """The default as a PostgreSQL expression, or None."""
     identity: bool = False
     """Whether the column continues as an identity after the copy."""
+    insert_only: bool = False
+    """GENERATED ALWAYS AS IDENTITY in a table that was there before: a new row brings its value, PostgreSQL lets nobody
+    change it afterwards."""
     reason: str = ""
     """Why this type: the declared type and what the profile found, in a few words."""
     classes: tuple[StorageClass, ...] = ()

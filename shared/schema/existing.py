@@ -138,6 +138,7 @@ def _column(pair: _Pair) -> TargetColumn:
         not_null=pair.existing.not_null,
         default=None,
         identity=pair.existing.has_sequence,
+        insert_only=pair.existing.identity_always,
         reason="the column was there before",
         expected_rejects=pair.planned.expected_rejects if same else 0,
     )
@@ -160,17 +161,23 @@ def _grades(
             reason=reason,
         )
         for pair in pairs
-        if (reason := _column_doubt(pair))
+        if (reason := _column_doubt(pair, match_key))
     )
     return (table, *columns)
 
 
-def _column_doubt(pair: _Pair) -> str:
+def _column_doubt(pair: _Pair, match_key: Sequence[str]) -> str:
     if pair.existing.generated:
         return "the target computes this column itself, so it is neither copied nor compared"
+    doubts = []
     if pair.existing.type != pair.planned.type:
-        return (
+        doubts.append(
             f"the target has it as {pair.existing.type.sql}, where {pair.planned.type.sql} would hold every value: "
             "values that do not fit become rejects"
         )
-    return ""
+    if pair.existing.identity_always and match_key and pair.existing.name not in match_key:
+        doubts.append(
+            "the target has it GENERATED ALWAYS AS IDENTITY, which no UPDATE may write: new rows bring the source's "
+            "value, rows that are there keep theirs, and verification names those that differ"
+        )
+    return "; ".join(doubts)

@@ -49,11 +49,14 @@ def insert_head(plan: TablePlan) -> str:
 
 
 def conflict_clause(plan: TablePlan) -> str:
-    """Render what becomes of a row whose key is there; empty where that is an error or there is no key to match."""
+    """Render what becomes of a row whose key is there; empty where that is an error or there is no key to match.
+
+    Columns that PostgreSQL lets nobody update are neither set nor a reason to write a row.
+    """
     if plan.load is LoadPath.BARE or plan.on_conflict is OnConflict.FAIL or not plan.match_key:
         return ""
     target = f"ON CONFLICT ({quote_list(plan.match_key)})"
-    others = [column for column in plan.columns if column.name not in plan.match_key]
+    others = [each for each in plan.columns if each.name not in plan.match_key and not each.insert_only]
     if plan.on_conflict is OnConflict.SKIP or not others:
         return f"{target} DO NOTHING"
     changes = ", ".join(f"{quote(column.name)} = excluded.{quote(column.name)}" for column in others)

@@ -138,6 +138,17 @@ def test_generated_column_is_left_to_the_target() -> None:
     assert "computes this column itself" in fitted.grades[1].reason
 
 
+def test_an_identity_that_nobody_may_update_is_graded() -> None:
+    """Outside the match key it is written when a row is new and never after; within it nothing is updated anyway."""
+    always = {"not_null": True, "has_default": True, "identity_always": True, "has_sequence": True}
+    columns = (_there("id", **always), _there("title", TypeKind.TEXT, not_null=True))
+    by_title = KeyPlan(name="t", columns=("title",))
+    fitted = fit(_plan(), _album(columns=columns, primary_key=by_title), JobOptions())
+    assert [column.insert_only for column in fitted.plan.columns] == [True, False]
+    assert "rows that are there keep theirs" in fitted.grades[1].reason
+    assert [grade.kind for grade in fit(_plan(), _album(columns=columns), JobOptions()).grades] == [ObjectKind.TABLE]
+
+
 def test_sequences_follow_the_rows() -> None:
     """A column with a sequence continues after the copy, a plain one does not."""
     columns = (_there("id", not_null=True, has_sequence=True), _there("title", TypeKind.TEXT))
