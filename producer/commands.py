@@ -15,6 +15,7 @@ from producer.report import report_of
 from producer.services import Target, open_ledger
 from producer.starting import go_on
 from producer.views import JobLine, RejectLine, Report
+from producer.wording import state
 from shared.errors import OperatorError
 from shared.ledger.jobs import (
     cancel_job,
@@ -82,7 +83,7 @@ def cancel(settings: Settings, job_id: int | None) -> JobProgress:
         job_id = job_id_of(target, job_id)
         with target.ledger(f"cancelling job {job_id}") as ledger:
             if not cancel_job(ledger, job_id):
-                msg = f"job {job_id} is {read_job(ledger, job_id).state} already: there is nothing to cancel"
+                msg = f"job {job_id} is {state(read_job(ledger, job_id).state)} already: there is nothing to cancel"
                 raise OperatorError(msg)
         return progress_of(target, job_id)
 
@@ -187,8 +188,8 @@ def _refuse_unreadable_source(job: Job) -> None:
 
 def _why_not_resumed(job: Job) -> str:
     if job.state == JobState.FAILED:
-        return f"job {job.id} ended as failed: `producer requeue {job.id}` copies what failed again"
-    return f"job {job.id} is {job.state}: there is nothing left to do"
+        return f"job {job.id} has ended as failed: nothing of it waits to be resumed"
+    return f"job {job.id} is {state(job.state)}: there is nothing left to do"
 
 
 def _broken_tables(progress: JobProgress, table: str | None) -> tuple[str, ...]:

@@ -54,8 +54,7 @@ def refuse_changed(reader: SourceReader, job: Job) -> None:
         SourceChangedError: says so.
     """
     if reader.fingerprint() != job.fingerprint:
-        msg = f"the source {job.snapshot_url} has changed since job {job.id} was planned: start a new job"
-        raise SourceChangedError(msg)
+        raise SourceChangedError.since(job.id, job.snapshot_url)
 
 
 class _Planner:

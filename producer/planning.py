@@ -14,6 +14,9 @@ from producer.survey import chunks_of, refuse_limit, survey
 from producer.views import PlannedTable, PlanView
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.unfinished import finishing_commands
+from shared.ledger.upgrade import ledger_exists
+from shared.records.existing import ExistingTable
 from shared.records.plan import JobOptions, SchemaPlan, TablePlan
 from shared.records.source import ChunkKeyKind, TableProfile
 from shared.schema.fitting import fit_schema
@@ -84,9 +87,18 @@ def fit_to_target(ledger: SqlAlchemyLedger, plan: SchemaPlan, settings: Settings
         OperatorError: where a table that is there cannot take the rows.
     """
     names = [table.name for table in plan.tables]
-    existing = read_existing(ledger.connection, settings.target_schema, names)
+    existing = _with_finishing_commands(ledger, read_existing(ledger.connection, settings.target_schema, names))
     taken = read_taken_names(ledger.connection, settings.target_schema, besides=names)
     return fit_schema(plan, existing, options, taken=taken)
+
+
+def _with_finishing_commands(ledger: SqlAlchemyLedger, existing: Sequence[ExistingTable]) -> list[ExistingTable]:
+    """Say of tables with rows and without a key whether a job of ours left them so."""
+    doubtful = [table for table in existing if table.has_rows and not table.keys]
+    if not doubtful or not ledger_exists(ledger.connection):
+        return list(existing)
+    commands = finishing_commands(ledger, doubtful[0].schema, [table.name for table in doubtful])
+    return [replace(table, finish_with=commands.get(table.name, "")) for table in existing]
 
 
 def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> PlanView:

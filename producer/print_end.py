@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.console import Console, Group
 from rich.text import Text
 
+from producer.print_failures import failures_view
 from producer.print_status import status_view, table_of
 from producer.reading import readable
 from producer.records import Detached, JobEnd, MismatchLine
@@ -15,13 +17,16 @@ from producer.wording import counted, one_line
 from shared.ledger.states import JobState
 from shared.records.keys import decode_value
 
+_FAILURES: Final = 20
+"""Lines of failed chunks: a screen; the report has them all."""
+
 
 def print_end(console: Console, end: JobEnd) -> None:
     """How a job ended: its tables, what failed, what differs, and what to do."""
     progress = end.progress
     console.print(status_view(progress, seconds=end.seconds))
-    for failure in end.failures:
-        console.print(Text(f"chunk {failure.chunk} of {one_line(failure.table)} failed: {failure.error}", style="red"))
+    for line in failures_view(end.failures, most=_FAILURES):
+        console.print(line, soft_wrap=True)
     if end.mismatches:
         console.print(mismatches_view(end.mismatches, progress.mismatches))
     if end.not_exact:
@@ -35,8 +40,13 @@ def print_end(console: Console, end: JobEnd) -> None:
 
 def _hints(end: JobEnd) -> Iterable[str]:
     job, progress = end.progress.job, end.progress
-    if progress.failed:
+    if any(failure.source_changed for failure in end.failures):
+        yield "the source has changed, which requeueing cannot mend; start a new job, without --no-snapshot:"
+        yield "  producer start --recreate    (drops tables of the same names first)"
+    elif progress.failed:
         yield f"copy the failed chunks again: producer requeue {job}"
+    elif progress.state == JobState.FAILED and not progress.mismatches:
+        yield f"build and compare again what failed: producer requeue {job}"
     if progress.rejects:
         yield f"see the rejected rows: producer rejects {job}"
     if progress.state == JobState.CANCELLED:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from producer.print_end import mismatches_view
+from producer.print_failures import failures_view
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, one_line, size, span, state
@@ -123,8 +124,8 @@ def print_report(console: Console, report: Report) -> None:
         console.print(Text.assemble((f"{name:<12}", "bold"), text), soft_wrap=True)
     console.print(_report_tables(report.tables))
     console.print(_sums(report), soft_wrap=True)
-    for failure in report.failures:
-        console.print(Text(f"chunk {failure.chunk} of {one_line(failure.table)} failed: {failure.error}", style="red"))
+    for line in failures_view(report.failures):
+        console.print(line, soft_wrap=True)
     if report.shown_mismatches:
         console.print(mismatches_view(report.shown_mismatches, report.mismatches))
     doubts = len(report.not_exact)

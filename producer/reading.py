@@ -9,6 +9,7 @@ from producer.progress import Pace, job_progress
 from producer.records import FailureLine, JobEnd, JobProgress, MismatchLine, exit_code_of
 from producer.services import Target
 from producer.views import JobLine, RejectLine
+from shared.errors import SourceChangedError
 from shared.ledger.jobs import read_job, read_jobs, read_tables
 from shared.ledger.progress import (
     read_copy_ends,
@@ -21,10 +22,12 @@ from shared.ledger.progress import (
 from shared.ledger.session import Ledger
 from shared.records.keys import RawText, Value, encode_value
 from shared.records.plan import Grade, ObjectGrade
-from shared.records.work import Job, Mismatch, Reject
+from shared.records.work import Chunk, Job, Mismatch, Reject
 
 SHOWN: Final = 20
-"""Failures and mismatches that a person gets to see at once; the report has more."""
+"""Mismatches that a person gets to see at once; the report has more."""
+MOST_FAILURES: Final = 1000
+"""Failed chunks that are read at a job's end: most of them fail alike, and make a line together."""
 
 
 def job_id_of(target: Target, job_id: int | None) -> int:
@@ -59,7 +62,7 @@ def end_of(target: Target, job_id: int, *, seconds: float | None = None) -> JobE
             exit_code=exit_code_of(job.state),
             progress=progress,
             verified=is_verified(job, progress),
-            failures=failures_of(ledger, job_id, limit=SHOWN),
+            failures=failures_of(ledger, job_id, limit=MOST_FAILURES),
             mismatches=mismatches_of(ledger, job_id, limit=SHOWN),
             not_exact=not_exact(job.grades),
             seconds=seconds,
@@ -99,7 +102,19 @@ def _job_line(job: Job, tables: int, rows: int) -> JobLine:
 def failures_of(ledger: Ledger, job_id: int, *, limit: int) -> tuple[FailureLine, ...]:
     """The first failed chunks of a job."""
     found = read_failures(ledger, job_id, limit=limit)
-    return tuple(FailureLine(table=t, chunk=number, attempts=tries, error=e) for t, number, tries, e in found)
+    return tuple(_failure_line(table, chunk) for table, chunk in found)
+
+
+def _failure_line(table: str, chunk: Chunk) -> FailureLine:
+    error = chunk.error or ""
+    return FailureLine(
+        table=table,
+        chunk=chunk.number,
+        key_range=str(chunk.key_range),
+        attempts=chunk.attempt,
+        error=error,
+        source_changed=SourceChangedError.FINDING in error,
+    )
 
 
 def mismatches_of(ledger: Ledger, job_id: int, *, limit: int) -> tuple[MismatchLine, ...]:

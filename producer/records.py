@@ -94,8 +94,11 @@ class FailureLine:
 
     table: str
     chunk: int
+    key_range: str
     attempts: int
     error: str
+    source_changed: bool
+    """Whether it failed since the source is another than the job was planned from: requeueing cannot mend that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ class JobEnd:
     verified: bool
     """Whether every value was compared: false with --no-verify and --schema-only."""
     failures: tuple[FailureLine, ...]
-    """The first failed chunks, at most 20."""
+    """The first failed chunks, at most 1,000; `progress.failed` counts them all."""
     mismatches: tuple[MismatchLine, ...]
     """The first mismatches, at most 20; `progress.mismatches` counts them all."""
     not_exact: tuple[ObjectGrade, ...]

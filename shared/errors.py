@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import ClassVar, Self
 
 
 class ExitCode(enum.IntEnum):
@@ -51,7 +52,15 @@ class PermanentError(ConvoyError):
 
 
 class SourceChangedError(PermanentError):
-    """The source is not the one that the job was planned from."""
+    """The source is not the one that the job was planned from: only a new job can copy it."""
+
+    FINDING: ClassVar = "has changed since job"
+    """Every such text holds these words; by them a recorded error is known as one that requeueing cannot mend."""
+
+    @classmethod
+    def since(cls, job_id: int, url: str) -> Self:
+        """Say that the source at `url` is another than job `job_id` was planned from."""
+        return cls(f"the source {url} {cls.FINDING} {job_id} was planned: start a new job and let it make a snapshot")
 
 
 class NotArrowableError(ConvoyError):

@@ -22,7 +22,7 @@ class SurvivingConsumer(Consumer):
     Celery 5.7.0 exits with 1 when Redis goes away while a task runs and a pool slot is free: it collects the
     connection and then closes it again, and kombu's channel disconnects the socket that it polls a second time
     (6 of 6 trials; 5.6.3 and 5.5.3 don't). Forgetting that socket first mended it in every trial. It can go when
-    tests/acceptance/test_redis_loss.py passes without it.
+    test_a_worker_outlives_redis (tests/acceptance/test_crashes.py) passes without it.
     """
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:

@@ -88,11 +88,7 @@ class WorkerContext:
             SourceChangedError: where the fingerprint differs.
         """
         if reader.fingerprint() != job.fingerprint:
-            msg = (
-                f"the source {job.snapshot_url} has changed since job {job.id} was planned:"
-                " start a new job, or let the job make a snapshot"
-            )
-            raise SourceChangedError(msg)
+            raise SourceChangedError.since(job.id, job.snapshot_url)
 
     def _session(self, name: str, *, durable: bool) -> SessionSettings:
         settings = self.settings

@@ -11,6 +11,7 @@ from shared.ledger.queueing import step_of
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import TableState
 from shared.ledger.steps import Step
+from shared.ledger.unfinished import count_changed
 from shared.points import Point, reach
 from shared.records.work import JobTable
 from shared.target.connections import translate_error
@@ -114,7 +115,9 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
 
 def _fail(ledger: SqlAlchemyLedger, table_id: int) -> bool:
     counts = read_table_progress(ledger, table_id)
-    if counts.failed:
+    if count_changed(ledger, table_id):
+        error = f"{counts.failed} of {counts.chunks} chunks failed: the source has changed, only a new job can copy it"
+    elif counts.failed:
         error = f"{counts.failed} of {counts.chunks} chunks failed: `producer requeue` copies them again"
     else:
         error = "chunks could not be compared: `producer verify` compares them again"

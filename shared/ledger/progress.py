@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.ledger.codec import mismatch_of, reject_of
+from shared.ledger.codec import chunk_of, mismatch_of, reject_of
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState
 from shared.ledger.tables import chunks, mismatches, rejects, tables
-from shared.records.work import Mismatch, Reject, TableProgress
+from shared.records.work import Chunk, Mismatch, Reject, TableProgress
 
 _ARRIVED = chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED])
 
@@ -74,16 +74,16 @@ def _progress_of(row: Any) -> TableProgress:
     return TableProgress(**values)
 
 
-def read_failures(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, int, int, str]]:
-    """Read failed chunks as (source table, chunk number, attempts, error), in order, at most `limit`."""
+def read_failures(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, Chunk]]:
+    """Read failed chunks with the name of their source table, in order, at most `limit`."""
     statement = (
-        sa.select(tables.c.source_name, chunks.c.number, chunks.c.attempt, chunks.c.error)
+        sa.select(tables.c.source_name, chunks)
         .join(tables, tables.c.id == chunks.c.table_id)
         .where(chunks.c.job_id == job_id, chunks.c.state == ChunkState.FAILED)
         .order_by(tables.c.position, chunks.c.number)
         .limit(limit)
     )
-    return [tuple(row) for row in ledger.run(statement)]
+    return [(row.source_name, chunk_of(row)) for row in ledger.run(statement)]
 
 
 def read_mismatches(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, Mismatch]]:

@@ -59,6 +59,8 @@ class ExistingTable:
     unique_keys: tuple[KeyPlan, ...] = ()
     """Those that ON CONFLICT can use: not partial, not deferrable, of plain columns."""
     has_rows: bool = False
+    finish_with: str = ""
+    """The command that finishes it, where the ledger says that a job of ours did not: ``producer requeue 7``."""
     estimated_rows: int | None = None
     """PostgreSQL's own estimate; None where it never looked."""
 

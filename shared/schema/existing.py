@@ -69,6 +69,12 @@ def _no_table(existing: ExistingTable) -> str:
 
 
 def _no_key(existing: ExistingTable) -> str:
+    if existing.finish_with:
+        return (
+            f"the table {existing.schema}.{existing.name} of the target holds rows of an earlier job that ended before "
+            f"its keys were built, so rows cannot be matched: finish that job with `{existing.finish_with}`, "
+            "or let this one make the table anew with --recreate"
+        )
     return (
         f"the table {existing.schema}.{existing.name} of the target holds rows and has no primary or unique NOT NULL "
         "key of columns that the source fills, so rows cannot be matched: add such a key, empty the table, "

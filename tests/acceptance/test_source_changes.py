@@ -33,8 +33,12 @@ def test_a_source_that_changes_is_refused(
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("INSERT INTO t VALUES (3)")
     points.clear_all()
-    producer("resume", code=1)
+    ended = producer("resume", code=1)
+    assert "start a new job, without --no-snapshot" in ended.out
+    assert "producer start --recreate" in ended.out
+    assert "requeue" not in ended.out.replace("requeueing", "")
     ((state, error),) = ledger_rows(target_url, "SELECT state, error FROM pgconvoy.chunks")
     assert state == "failed"
     assert "has changed since job 1 was planned" in error
     assert ledger_rows(target_url, "SELECT count(*) FROM t") == [(0,)]
+    assert "has changed since job 1" in producer("requeue", code=1).err

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from fleetkit import RedisServer, RunningWorker
+from fleetkit import Points, RedisServer, RunningWorker
 from producerkit import chunk_ids, ledger_rows, make_source
 
 from producer import commands, enqueue, waiting
@@ -21,6 +21,7 @@ from producer.services import open_ledger, open_workforce
 from producer.starting import start
 from producer.views import Outcome
 from shared.errors import ExitCode, OperatorError, SourceError
+from shared.points import Point
 from shared.records.plan import JobOptions
 from shared.settings import Settings, load_settings
 
@@ -300,6 +301,28 @@ def test_the_report_proves_the_copy(settings: Settings, worker: RunningWorker) -
     assert set(lines["Order Lines"].chunks_by_path) == {"arrow_bare"}
     assert sum(lines["Order Lines"].chunks_by_path.values()) == lines["Order Lines"].chunks
     assert "recent" in [grade.name for grade in proof.not_exact]
+
+
+def test_a_table_that_a_job_left_without_keys_is_finished_by_that_job(
+    settings: Settings, worker_factory: Callable[..., RunningWorker], target_url: str, points: Points
+) -> None:
+    """A new start names the job to requeue, or to resume where it was cancelled, before it offers --recreate."""
+    start(settings, OPTIONS, Told(), detach=True)
+    *_, last = chunk_ids(target_url, "orders")
+    points.fail_at(Point.CLAIMED, last)
+    worker = worker_factory()
+    end = commands.resume(settings, 1, Told())
+    assert isinstance(end, JobEnd)
+    assert end.exit_code == ExitCode.INCOMPLETE, worker.log_text()
+    with pytest.raises(OperatorError, match=r"orders .*`producer requeue 1`.* --recreate"):
+        start(settings, OPTIONS, Told())
+    with pytest.raises(OperatorError, match="`producer requeue 1`"):
+        plan_only(settings, OPTIONS, Told())
+    worker.kill()
+    commands.requeue(settings, 1, Told(), table=None, chunk=None)
+    commands.cancel(settings, 1)
+    with pytest.raises(OperatorError, match="`producer resume 1`"):
+        start(settings, OPTIONS, Told())
 
 
 def test_plan_and_report_count_the_same_objects(settings: Settings, worker: RunningWorker, source: Path) -> None:

@@ -77,7 +77,11 @@ REPORT = Report(
             table="Orders [x]", kind=MismatchKind.DIFFERENT, key="id = 5", column="n", source="1", target=None
         ),
     ),
-    failures=(FailureLine(table="Orders [x]", chunk=4, attempts=5, error="disk full"),),
+    failures=(
+        FailureLine(
+            table="Orders [x]", chunk=4, key_range="[3, ∞)", attempts=5, error="disk full", source_changed=False
+        ),
+    ),
     exact_objects=9,
     not_exact=(
         ObjectGrade(kind=ObjectKind.VIEW, name="v", table=None, grade=Grade.REFUSED, reason="not translated yet"),

@@ -1,0 +1,38 @@
+"""What can be done about tables that a job did not finish, as the ledger tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from shared.errors import SourceChangedError
+from shared.ledger.session import Ledger
+from shared.ledger.states import ChunkState, JobState, TableState
+from shared.ledger.tables import chunks, jobs, tables
+
+
+def finishing_commands(ledger: Ledger, schema: str, names: Sequence[str]) -> dict[str, str]:
+    """Name the command that finishes each table whose latest job left it failed or cancelled, by target name.
+
+    A table whose source has changed since is not among them: no command finishes that one.
+    """
+    history = (
+        sa.select(tables.c.id, tables.c.target_name, tables.c.state, tables.c.job_id, jobs.c.state.label("job_state"))
+        .join(jobs, jobs.c.id == tables.c.job_id)
+        .where(tables.c.target_schema == schema, tables.c.target_name.in_(names))
+        .order_by(tables.c.job_id)
+    )
+    latest = {row.target_name: row for row in ledger.run(history)}
+    return {
+        name: f"producer {'resume' if row.job_state == JobState.CANCELLED else 'requeue'} {row.job_id}"
+        for name, row in latest.items()
+        if row.state in (TableState.FAILED, TableState.CANCELLED) and not count_changed(ledger, row.id)
+    }
+
+
+def count_changed(ledger: Ledger, table_id: int) -> int:
+    """Count a table's failed chunks whose source was found to be another than the job was planned from."""
+    changed = chunks.c.error.contains(SourceChangedError.FINDING, autoescape=True)
+    where = (chunks.c.table_id == table_id, chunks.c.state == ChunkState.FAILED, changed)
+    return int(ledger.run(sa.select(sa.func.count()).where(*where))[0][0])
