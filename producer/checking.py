@@ -22,7 +22,8 @@ from shared.source.sqlite_file import path_of, url_of
 _PROBE_S: Final = 3.0
 """Workers answer within milliseconds; one that is just starting needs a moment."""
 _CONNECTIONS: Final = 2
-"""Connections of a worker process at most: one for the ledger, one for rows."""
+"""Connections of a worker process at most: the ledger's and one for rows, of one task at a time (workers/context.py).
+A test counts them. Its parent opens one for the moment in which it answers `producer check`."""
 _PRODUCER_CONNECTIONS: Final = 2
 _WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
 _FREE: Final = """

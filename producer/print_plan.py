@@ -13,7 +13,7 @@ from producer.print_end import mismatches_view
 from producer.print_failures import failures_view
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
-from producer.wording import bad, count, counted, one_line, size, span, state
+from producer.wording import bad, count, counted, moment, one_line, size, span, state
 from shared.records.plan import Grade, ObjectGrade, TargetColumn
 
 _LONG_LIST = 20
@@ -141,10 +141,10 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "read from", report.snapshot
     yield "fingerprint", report.fingerprint
     yield "into schema", report.target_schema
-    begun = report.created_at.astimezone().isoformat(sep=" ", timespec="seconds")
-    ended = report.ended_at.astimezone().isoformat(sep=" ", timespec="seconds") if report.ended_at else "not yet"
-    yield "begun", begun
-    yield "ended", f"{ended} (after {span(report.seconds)})"
+    yield "begun", moment(report.created_at)
+    if report.copied_at is not None:
+        yield "copied", f"{moment(report.copied_at)} (after {span(report.seconds)})"
+    yield "ended", moment(report.ended_at) if report.ended_at else "not yet"
     yield "options", _options(report)
 
 

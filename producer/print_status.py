@@ -122,9 +122,9 @@ def print_jobs(console: Console, jobs: Sequence[JobLine]) -> None:
     if not jobs:
         console.print("no job yet")
         return
-    table = table_of("job", "state", "source", "schema", "tables", "rows", "begun", "took")
+    table = table_of("job", "state", "source", "schema", "tables", "rows", "begun", "copied in")
     for job in jobs:
-        took = None if job.ended_at is None else (job.ended_at - job.created_at).total_seconds()
+        took = None if job.copied_at is None else (job.copied_at - job.created_at).total_seconds()
         begun = moment(job.created_at)
         sizes = (count(job.tables), count(job.rows))
         table.add_row(str(job.job), _state(job.state), job.source, job.target_schema, *sizes, begun, span(took))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from producer.progress import Pace, job_progress
@@ -15,6 +16,7 @@ from shared.ledger.progress import (
     read_copy_ends,
     read_failures,
     read_job_sizes,
+    read_last_copies,
     read_mismatches,
     read_progress,
     read_rejects,
@@ -81,17 +83,20 @@ def is_verified(job: Job, progress: JobProgress) -> bool:
 def job_lines(target: Target) -> tuple[JobLine, ...]:
     """All jobs, latest first."""
     with target.ledger("listing the jobs") as ledger:
-        sizes = read_job_sizes(ledger)
-        return tuple(_job_line(job, *sizes.get(job.id, (0, 0))) for job in read_jobs(ledger))
+        sizes, copies = read_job_sizes(ledger), read_last_copies(ledger)
+        return tuple(
+            _job_line(job, *sizes.get(job.id, (0, 0)), copied_at=copies.get(job.id)) for job in read_jobs(ledger)
+        )
 
 
-def _job_line(job: Job, tables: int, rows: int) -> JobLine:
+def _job_line(job: Job, tables: int, rows: int, *, copied_at: datetime | None) -> JobLine:
     return JobLine(
         job=job.id,
         state=job.state,
         source=job.source_url,
         target_schema=job.target_schema,
         created_at=job.created_at,
+        copied_at=copied_at,
         ended_at=job.ended_at,
         tables=tables,
         rows=rows,

@@ -25,7 +25,8 @@ def report_of(target: Target, job_id: int) -> Report:
     """
     with target.ledger(f"reading the report of job {job_id}") as ledger:
         job = read_job(ledger, job_id)
-        now, _ = read_copy_ends(ledger, job_id)
+        now, ends = read_copy_ends(ledger, job_id)
+        copied_at = max(ends.values(), default=None)
         paths = read_paths(ledger, job_id)
         plans = {table.id: table for table in read_tables(ledger, job_id)}
         tables = [report_table(table, plans[table.table_id], paths) for table in read_progress(ledger, job_id)]
@@ -39,8 +40,9 @@ def report_of(target: Target, job_id: int) -> Report:
             target_schema=job.target_schema,
             options=job.options,
             created_at=job.created_at,
+            copied_at=copied_at,
             ended_at=job.ended_at,
-            seconds=_seconds(job, now),
+            seconds=_seconds(job, copied_at or job.ended_at or now),
             tables=tuple(tables),
             rows_source=sum(table.rows_source for table in tables),
             rows_target=sum(table.rows_target for table in tables),
@@ -71,5 +73,5 @@ def report_table(progress: TableProgress, table: JobTable, paths: Mapping[int, d
     )
 
 
-def _seconds(job: Job, now: datetime) -> float:
-    return max(0.0, ((job.ended_at or now) - job.created_at).total_seconds())
+def _seconds(job: Job, until: datetime) -> float:
+    return max(0.0, (until - job.created_at).total_seconds())

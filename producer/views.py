@@ -60,7 +60,10 @@ class JobLine:
     source: str
     target_schema: str
     created_at: datetime
+    copied_at: datetime | None
+    """When its latest rows arrived; None before the first, and for a job without rows."""
     ended_at: datetime | None
+    """Its latest end: a later `verify` moves it."""
     tables: int
     rows: int
     error: str | None
@@ -130,8 +133,12 @@ class Report:
     target_schema: str
     options: JobOptions
     created_at: datetime
+    copied_at: datetime | None
+    """When its latest rows arrived; None before the first, and for a job without rows."""
     ended_at: datetime | None
+    """Its latest end: a later `verify` moves it."""
     seconds: float | None
+    """From its beginning until its latest rows arrived, or where it has none, until its end or now."""
     tables: tuple[ReportTable, ...]
     rows_source: int
     rows_target: int

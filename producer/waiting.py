@@ -13,6 +13,7 @@ from producer.reading import progress_of
 from producer.records import JobProgress, Listener
 from producer.services import Target, Workforce
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
+from shared.ledger.progress import read_retries
 from shared.records.work import Job
 from shared.settings import shown
 
@@ -120,10 +121,14 @@ class Watch:
             return
         self._moved_at = time.monotonic()
         try:
+            with self._target.ledger("looking why chunks wait") as ledger:
+                retries = read_retries(ledger, self._job_id, limit=1)
             answers = self._workforce.broker.probe(self._source, timeout_s=_PROBE_S)
         except ConvoyError as error:
             self._warn(str(error))
             return
+        for retried in retries:
+            self._warn(f"{retried}; it is tried again by itself")
         if not answers:
             broker = shown(self._target.settings.broker_url) or "the local fleet's broker"
             self._warn(f"no worker answers at {broker}, the job waits: start workers with `{_WORKER_COMMAND}`")

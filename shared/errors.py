@@ -47,6 +47,10 @@ class TransientError(ConvoyError):
     """May well succeed when tried again: lost connection, deadlock, serialization failure, missing parent row."""
 
 
+class ExhaustedError(TransientError):
+    """The server has no disk, memory or connection to spare: it takes minutes, or a person, until there is some."""
+
+
 class PermanentError(ConvoyError):
     """Will fail again however often it is tried: a person has to look."""
 

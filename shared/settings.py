@@ -72,7 +72,10 @@ class Settings(BaseSettings):
     workers: Count = Field(2, description="Worker processes of the local fleet.")
     chunk_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, description="Source bytes a chunk, in MiB.")
     max_attempts: Count = Field(5, description="Attempts a chunk gets before it is failed.")
-    retry_delay_s: Seconds = Field(2, description="Wait before a chunk's second attempt; doubles with each one.")
+    retry_delay_s: Seconds = Field(
+        2,
+        description="Wait before a chunk's second attempt, 15 times as long after a full disk; doubles with each one.",
+    )
     ledger_pool_size: Count = Field(2, description="Connections to the ledger that one process keeps at most.")
     connect_timeout_s: Annotated[int, Field(ge=1)] = Field(5, description="Longest wait for a connection to open.")
     lock_timeout_s: Seconds = Field(30, description="Longest wait for a lock in the target.")

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import (
     ConvoyError,
+    ExhaustedError,
     NotArrowableError,
     PermanentError,
     SourceChangedError,
@@ -45,6 +47,9 @@ _NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 """Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
 _BATCH_ROWS = 1000
 """Rows in memory at once on the careful path: halving a batch to find one bad row takes ten statements."""
+_SCARCE: Final = 15
+"""How many times longer a chunk waits where the server has no disk, memory or connection to spare: by the default
+settings 30, 60, 120 and 240 s instead of 2, 4, 8 and 16, so that whoever is called has seven minutes to make room."""
 
 
 @left_to_rescue
@@ -140,7 +145,7 @@ def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error
                 sentence,
                 retry=isinstance(error, TransientError | UnreachableError),
                 max_attempts=settings.max_attempts,
-                delay_s=settings.retry_delay_s,
+                delay_s=settings.retry_delay_s * (_SCARCE if isinstance(error, ExhaustedError) else 1),
             )
     except SQLAlchemyError as lost:
         return f"failed, and the ledger could not be told: {sentence_of(lost)}"

@@ -86,6 +86,13 @@ def read_failures(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[
     return [(row.source_name, chunk_of(row)) for row in ledger.run(statement)]
 
 
+def read_retries(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[str]:
+    """Read why chunks wait for another attempt: the errors of the latest, at most `limit`."""
+    waiting = (chunks.c.job_id == job_id, chunks.c.state == ChunkState.PENDING, chunks.c.not_before.is_not(None))
+    statement = sa.select(chunks.c.error).where(*waiting).order_by(chunks.c.not_before.desc()).limit(limit)
+    return [row.error for row in ledger.run(statement)]
+
+
 def read_mismatches(ledger: Ledger, job_id: int, *, limit: int) -> Sequence[tuple[str, Mismatch]]:
     """Read mismatches with the name of their source table, in order, at most `limit`."""
     statement = (
@@ -138,3 +145,9 @@ def read_job_sizes(ledger: Ledger) -> dict[int, tuple[int, int]]:
         tables.c.job_id, sa.func.count(), sa.cast(sa.func.sum(tables.c.rows_expected), sa.BigInteger)
     ).group_by(tables.c.job_id)
     return {row[0]: (row[1], row[2]) for row in ledger.run(statement)}
+
+
+def read_last_copies(ledger: Ledger) -> dict[int, datetime]:
+    """Read when the latest rows of each job arrived, by job id; a later verification does not move it."""
+    statement = sa.select(chunks.c.job_id, sa.func.max(chunks.c.copied_at)).where(_ARRIVED).group_by(chunks.c.job_id)
+    return {row[0]: row[1] for row in ledger.run(statement)}

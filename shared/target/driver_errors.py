@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any, Final
 
 import adbc_driver_manager
 import psycopg2
 
-from shared.errors import ConvoyError, OperatorError, PermanentError, TransientError, UnreachableError
+from shared.errors import ConvoyError, ExhaustedError, OperatorError, PermanentError, TransientError, UnreachableError
 from shared.redact import redact
 
 _MAX_DETAIL: Final = 300
@@ -23,9 +24,18 @@ _TRANSIENT: Final = (
     "40001",  # serialization failure
     "40P01",  # deadlock
     "55P03",  # lock not available in time
-    "53",  # out of connections, memory or disk, for now
     "23503",  # the parent row may be on its way
     "25P03",  # idle in a transaction for too long: the connection is gone
+)
+_EXHAUSTED: Final = "53"
+"""Insufficient resources: disk, memory, connections, or a limit of the configuration."""
+_WHAT_TO_DO: Final = MappingProxyType(
+    {
+        "53100": "make room on the target's disk",
+        "53200": "give the target more memory, or run fewer worker processes",
+        "53300": "raise the target's max_connections, or run fewer worker processes",
+        "53400": "raise the limit in the target's configuration",
+    }
 )
 _REFUSED_LOGIN: Final = ("28", "3D000")
 _OPERATOR: Final = ("42501",)
@@ -50,7 +60,8 @@ _NEVER_CONNECTED: Final = (
     "failed to connect",
     "timeout expired",
 )
-_NOT_YET: Final = ("starting up", "shutting down", "too many clients", "remaining connection slots", "recovery mode")
+_NOT_YET: Final = ("starting up", "shutting down", "recovery mode")
+_NO_CONNECTION_LEFT: Final = ("too many clients", "remaining connection slots")
 _BAD_URL: Final = ("invalid dsn", "invalid uri", "invalid connection option", "invalid integer value")
 
 
@@ -64,7 +75,8 @@ def translate_error(error: Exception, *, what: str) -> ConvoyError:
         return error
     driver_error = original(error)
     kind = _kind(driver_error)
-    return kind(f"{what}: {said_by(driver_error)}")
+    advice = _WHAT_TO_DO.get(_scarcity(driver_error), "")
+    return kind(f"{what}: {said_by(driver_error)}{f': {advice}' if advice else ''}")
 
 
 def original(error: BaseException) -> BaseException:
@@ -101,6 +113,8 @@ def is_driver_error(error: BaseException) -> bool:
 
 def _kind(error: BaseException) -> type[ConvoyError]:
     code = sqlstate_of(error)
+    if _scarcity(error):
+        return ExhaustedError
     if code is None:
         return _kind_without_code(error)
     if code.startswith(_TRANSIENT):
@@ -108,6 +122,14 @@ def _kind(error: BaseException) -> type[ConvoyError]:
     if code.startswith(_REFUSED_LOGIN):
         return UnreachableError
     return OperatorError if code.startswith(_OPERATOR) else PermanentError
+
+
+def _scarcity(error: BaseException) -> str:
+    """The SQLSTATE of what the server has none to spare of, also where libpq gives the text alone; else empty."""
+    code = sqlstate_of(error)
+    if code is None and any(sign in str(error).lower() for sign in _NO_CONNECTION_LEFT):
+        return "53300"
+    return code if code is not None and code.startswith(_EXHAUSTED) else ""
 
 
 def _kind_without_code(error: BaseException) -> type[ConvoyError]:

@@ -426,6 +426,70 @@ def test_a_broker_that_goes_away_is_waited_for(
     assert "cannot be reached" in told.warned[0]
 
 
+FULL_DISK = """
+CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TABLE public.orders (id bigint PRIMARY KEY, customer text NOT NULL);
+CREATE TRIGGER full_disk BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.full_disk();
+"""
+
+
+def test_a_full_disk_is_waited_for_longer_and_told(
+    settings: Settings,
+    worker_factory: Callable[..., RunningWorker],
+    target_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The chunk waits 15 times as long as after a deadlock; who waits for the job reads what to do, then it goes on."""
+    monkeypatch.setattr(waiting, "_STILL_S", 0.0)
+    monkeypatch.setattr(waiting, "_PROBE_S", 0.2)
+    execute(target_url, FULL_DISK)
+    worker = worker_factory(environment={"PGCONVOY_RETRY_DELAY_S": "0.2"})
+    told = Told()
+    dropped = "DROP TRIGGER IF EXISTS full_disk ON public.orders"
+    told.on_warning = lambda text: execute(target_url, dropped) if "make room on the target's disk" in text else None
+    delays: list[tuple[bool]] = []
+    waits = "SELECT not_before - started_at >= interval '3 s' FROM pgconvoy.chunks WHERE not_before IS NOT NULL"
+    told.show = lambda _progress: delays.extend(ledger_rows(target_url, waits))  # type: ignore[method-assign]
+    end = start(settings, JobOptions(tables=("orders",)), told)
+    assert isinstance(end, JobEnd)
+    assert end.exit_code == ExitCode.DONE, worker.log_text()
+    assert set(delays) == {(True,)}
+    assert any("[SQLSTATE 53100]: make room on the target's disk; it is tried again" in text for text in told.warned)
+
+
+def test_a_worker_process_holds_two_connections_at_most(
+    settings: Settings, worker_factory: Callable[..., RunningWorker], target_url: str, points: Points
+) -> None:
+    """What `producer check` counts: the ledger's and the one for rows, as a chunk is written and when all is over."""
+    points.stop_at(Point.COPIED_NOT_COMMITTED)
+    worker = worker_factory(concurrency=1)
+    start(settings, OPTIONS, Told(), detach=True)
+    points.await_reached(Point.COPIED_NOT_COMMITTED)
+    held = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name SIMILAR TO 'pgconvoy (ledger|copy chunk|verify)%'"
+    )
+    assert ledger_rows(target_url, held) == [(2,)], worker.log_text()
+    points.clear_all()
+    assert isinstance(commands.resume(settings, None, Told()), JobEnd)
+    ((left,),) = ledger_rows(target_url, held)
+    assert left <= 2
+
+
+def test_jobs_and_report_tell_the_copy_s_own_time(settings: Settings, worker: RunningWorker, target_url: str) -> None:
+    """A later verification moves the job's end, not the moment when its rows were there."""
+    started(settings)
+    (before,) = commands.jobs(settings)
+    commands.verify(settings, None, Told())
+    (after,) = commands.jobs(settings)
+    proof = commands.report(settings, None)
+    assert before.copied_at == after.copied_at == proof.copied_at, worker.log_text()
+    assert after.copied_at is not None
+    assert proof.seconds == (after.copied_at - after.created_at).total_seconds()
+    assert (before.ended_at or after.created_at) < (after.ended_at or before.created_at)
+
+
 def test_check_looks_at_every_worker(settings: Settings, worker: RunningWorker) -> None:
     """Source, target, ledger, broker, workers and connections, each with a line."""
     findings = check(settings)
