@@ -152,6 +152,7 @@ def test_a_worker_outlives_redis(
     redis_server.stop()
     await_true(lambda: "Connection" in worker.log_text(lines=400), "the worker notices")
     redis_server.start()
+    worker.await_ready()
     points.clear_all()
     producer("resume")
     assert worker.running, worker.log_text()
