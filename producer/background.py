@@ -29,7 +29,7 @@ def go_on_in_background(target: Target, job_id: int) -> Detached:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Detached(job=job_id, pid=process.pid, log=str(log))
+    return Detached(job=job_id, pid=process.pid, log=str(log), target=target.shown)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -134,7 +134,7 @@ def requeue(
         listener.say(f"job {job.id}: {_requeued(chunks, broken)} back in the queue")
         has_broker = settings.broker_url is not None
         done = go_on(target, job.id, listener, detach=has_broker, again=True)
-        return Detached(job=job.id, pid=None, log=None, requeued=chunks) if has_broker else done
+        return Detached(job=job.id, pid=None, log=None, target=target.shown, requeued=chunks) if has_broker else done
 
 
 def verify(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd:

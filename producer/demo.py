@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producer.demo_shop import ShopSummary, write_shop
 from producer.local_postgres import connect_hint, stop_hint
+from producer.print_end import GOES_ON
 from shared.settings import Settings
 
 _MIB = 1024 * 1024
@@ -29,16 +30,17 @@ def opening_words(shop: ShopSummary) -> str:
     )
 
 
-def closing_words(settings: Settings, target_url: str, *, embedded: bool) -> tuple[str, ...]:
+def closing_words(settings: Settings, target_url: str, schema: str, *, embedded: bool) -> tuple[str, ...]:
     """Say how to look at the rows and how to stop what still runs.
 
     Args:
         settings: those of the demo's job.
         target_url: the target's URL without its password.
+        schema: where the rows are in it.
         embedded: whether the target is the embedded server, which goes on running.
     """
-    connect = connect_hint(target_url)
+    connect = connect_hint(target_url, schema)
     lines = ("Look at the rows:", f"  {connect}", f'  {connect} -c "{_QUESTION}"')
     if not embedded:
         return lines
-    return (*lines, "PostgreSQL goes on running for you; its data stays when you stop it:", f"  {stop_hint(settings)}")
+    return (*lines, GOES_ON, f"  {stop_hint(settings)}")

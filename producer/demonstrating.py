@@ -21,7 +21,6 @@ from shared.settings import Settings
 
 SCHEMA: Final = "demo"
 """A schema of its own: the demo makes its tables anew each time and must not meet anybody's."""
-_ON_ITS_PATH: Final = f"&options=-csearch_path%3D{SCHEMA}"
 _CHUNK_BYTES: Final = 2 * 1024 * 1024
 """Small, so that the bars move: the whole shop is a few chunks otherwise."""
 
@@ -42,7 +41,7 @@ def demonstrate(settings: Settings, listener: Listener) -> tuple[JobEnd, tuple[s
     assert not isinstance(end, Detached)  # noqa: S101 - narrows the type: nothing was detached
     _forget_earlier_snapshots(folder)
     with open_target(settings) as target:
-        return end, closing_words(settings, target.shown + _ON_ITS_PATH, embedded=True)
+        return end, closing_words(settings, target.shown, SCHEMA, embedded=True)
 
 
 def _write_shop(settings: Settings) -> ShopSummary:

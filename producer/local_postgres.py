@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -22,6 +23,7 @@ import psycopg2.extensions
 from producer.start_conditions import one_at_a_time, parents_stay_closed, plain_locale, standing_in
 from shared.errors import OperatorError, UnreachableError
 from shared.settings import Settings
+from shared.target.quoting import quote as quote_identifier
 
 DATABASE = "pgconvoy"
 _USER = "postgres"
@@ -31,6 +33,7 @@ _LOG_LINES = 15
 _SOCKET_NAME = ".s.PGSQL.5432.lock"
 _LONGEST_SOCKET_PATH = 103  # bytes: what macOS takes, closing zero aside; Linux takes 107
 _SOCKET_LINE = 4  # of postmaster.pid
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # One machine, one job at a time, no standby: room for a bulk load, and index builds without write-ahead log.
 _TUNING = """\
 shared_buffers = 256MB
@@ -79,9 +82,14 @@ def stop_postgres(settings: Settings) -> bool:
     return True
 
 
-def connect_hint(url: str) -> str:
-    """Say how to look at the rows: a psql command that works on this machine."""
+def connect_hint(url: str, schema: str = "public") -> str:
+    """Say how to look at the rows of a schema: a psql command that works on this machine."""
     psql = shutil.which("psql") or str(_package_programs() / "psql")
+    if schema != "public":
+        # In options, libpq takes a backslash before what would end a word or be one itself.
+        name = schema if _PLAIN_NAME.fullmatch(schema) else quote_identifier(schema)
+        path = re.sub(r"([\\\s])", r"\\\1", f"-csearch_path={name}")
+        url += f"{'&' if '?' in url else '?'}options={quote(path, safe='')}"
     return f"{shlex.quote(psql)} {shlex.quote(url)}"
 
 

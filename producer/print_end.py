@@ -17,6 +17,8 @@ from producer.wording import counted, one_line
 from shared.ledger.states import JobState
 from shared.records.keys import decode_value
 
+GOES_ON: Final = "PostgreSQL goes on running for you; its data stays when you stop it:"
+_NAMES: Final = 5
 _FAILURES: Final = 20
 """Lines of failed chunks: a screen; the report has them all."""
 
@@ -33,9 +35,30 @@ def print_end(console: Console, end: JobEnd) -> None:
         refused = counted(len(end.not_exact), "object of the source's schema is", "objects of the source's schema are")
         console.print(f"{refused} not exact in the target: producer report {progress.job}", soft_wrap=True)
     if end.verified and progress.state == JobState.COMPLETED:
-        console.print(Text("every value was compared and is equal", style="green"))
+        console.print(Text(_compared(end), style="green"), soft_wrap=True)
     for hint in _hints(end):
         console.print(hint, soft_wrap=True)
+
+
+def print_place(console: Console, end: JobEnd) -> None:
+    """Where the rows are, where that is the embedded server, which nobody else tells of."""
+    if end.connect is not None:
+        console.print(f"Look at the rows:\n  {end.connect}", soft_wrap=True)
+    if end.stop is not None:
+        console.print(f"{GOES_ON}\n  {end.stop}", soft_wrap=True)
+
+
+def _compared(end: JobEnd) -> str:
+    """What verification found, as far as it looked."""
+    kept = end.presence_only
+    if not kept:
+        return "every value was compared and is equal"
+    names = ", ".join(one_line(name) for name in kept[:_NAMES]) + (" …" if len(kept) > _NAMES else "")
+    rest = "every value of all other tables was compared and is equal; "
+    return (
+        f"{rest if len(kept) < len(end.progress.tables) else ''}every row is there by its key in {names}, whose other"
+        " values were not compared: --on-conflict skip keeps rows that were there as they are"
+    )
 
 
 def _hints(end: JobEnd) -> Iterable[str]:

@@ -184,8 +184,10 @@ def _report_tables(tables: Iterable[ReportTable]) -> Table:
 
 
 def _sums(report: Report) -> str:
+    kept = ", ".join(one_line(name) for name in report.presence_only)
+    how = f" (by the key alone, since rows were kept: {kept})" if kept else " value by value"
     return (
         f"{counted(report.rows_source, 'row')} in the source, {count(report.rows_target)} in the target,"
-        f" {counted(report.rejects, 'reject')}, {count(report.rows_verified)} verified value by value,"
+        f" {counted(report.rejects, 'reject')}, {count(report.rows_verified)} verified{how},"
         f" {counted(report.mismatches, 'mismatch', 'mismatches')}"
     )

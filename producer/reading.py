@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from producer.local_postgres import connect_hint, stop_hint
 from producer.progress import Pace, job_progress
 from producer.records import FailureLine, JobEnd, JobProgress, MismatchLine, exit_code_of
 from producer.services import Target
@@ -23,7 +24,7 @@ from shared.ledger.progress import (
 )
 from shared.ledger.session import Ledger
 from shared.records.keys import RawText, Value, encode_value
-from shared.records.plan import Grade, ObjectGrade
+from shared.records.plan import CompareBy, Grade, ObjectGrade, OnConflict, TablePlan
 from shared.records.work import Chunk, Job, Mismatch, Reject
 
 SHOWN: Final = 20
@@ -63,7 +64,11 @@ def end_of(target: Target, job_id: int, *, seconds: float | None = None) -> JobE
         return JobEnd(
             exit_code=exit_code_of(job.state),
             progress=progress,
+            target=target.shown,
+            connect=connect_hint(target.shown, job.target_schema) if target.embedded else None,
+            stop=stop_hint(target.settings) if target.embedded else None,
             verified=is_verified(job, progress),
+            presence_only=presence_only(table.plan for table in read_tables(ledger, job_id)),
             failures=failures_of(ledger, job_id, limit=MOST_FAILURES),
             mismatches=mismatches_of(ledger, job_id, limit=SHOWN),
             not_exact=not_exact(job.grades),
@@ -77,6 +82,15 @@ def is_verified(job: Job, progress: JobProgress) -> bool:
         return False
     return all(table.verified == table.chunks and table.planned for table in progress.tables) and (
         job.options.verify or progress.chunks > 0
+    )
+
+
+def presence_only(plans: Iterable[TablePlan]) -> tuple[str, ...]:
+    """The source tables whose rows were kept as the target had them, so that their keys alone were compared."""
+    return tuple(
+        plan.read.table
+        for plan in plans
+        if not plan.creates and plan.on_conflict is OnConflict.SKIP and plan.compare_by is not CompareBy.MULTISET
     )
 
 

@@ -120,8 +120,17 @@ class JobEnd:
 
     exit_code: ExitCode
     progress: JobProgress
+    target: str
+    """Where the rows are: the target's URL, redacted."""
+    connect: str | None
+    """A psql command for them, where the target is the embedded server; else None."""
+    stop: str | None
+    """A shell command that stops the embedded server; its data stays."""
     verified: bool
-    """Whether every value was compared: false with --no-verify and --schema-only."""
+    """Whether every chunk was compared and found equal: false with --no-verify and --schema-only."""
+    presence_only: tuple[str, ...]
+    """Tables of which the presence of each key was compared and no other value: with --on-conflict skip, those that
+    were there before."""
     failures: tuple[FailureLine, ...]
     """The first failed chunks, at most 1,000; `progress.failed` counts them all."""
     mismatches: tuple[MismatchLine, ...]
@@ -142,6 +151,8 @@ class Detached:
     pid: int | None
     """The process that runs the local fleet; None where workers of a broker do the job."""
     log: str | None
+    target: str
+    """Where the rows go: the target's URL, redacted."""
     requeued: int = 0
     """Chunks that were put back, for `requeue`."""
     exit_code: ExitCode = ExitCode.DONE

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from producer.reading import failures_of, mismatches_of, not_exact
+from producer.reading import failures_of, mismatches_of, not_exact, presence_only
 from producer.services import Target
 from producer.views import Report, ReportTable
 from shared.ledger.jobs import read_job, read_tables
@@ -48,6 +48,7 @@ def report_of(target: Target, job_id: int) -> Report:
             rows_target=sum(table.rows_target for table in tables),
             rejects=sum(table.rejects for table in tables),
             rows_verified=sum(table.rows_verified for table in tables),
+            presence_only=presence_only(table.plan for table in plans.values()),
             mismatches=sum(table.mismatches for table in tables),
             shown_mismatches=mismatches_of(ledger, job_id, limit=_SHOWN),
             failures=failures_of(ledger, job_id, limit=_SHOWN),

@@ -61,4 +61,5 @@ def finish(end: JobEnd | Detached, *, as_json: bool) -> NoReturn:
         print_end.print_detached(printing.out(), end)
     else:
         print_end.print_end(printing.out(), end)
+        print_end.print_place(printing.out(), end)
     raise typer.Exit(end.exit_code)

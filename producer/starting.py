@@ -97,7 +97,7 @@ def _carry_out(
         watch = _open(target, workforce, job_id, listener)
         _send(target, workforce, job_id, watch, again=again)
         if detach:
-            return Detached(job=job_id, pid=None, log=None)
+            return Detached(job=job_id, pid=None, log=None, target=target.shown)
         watch.wait()
         return end_of(target, job_id, seconds=time.monotonic() - begun)
     except KeyboardInterrupt:

@@ -144,6 +144,8 @@ class Report:
     rows_target: int
     rejects: int
     rows_verified: int
+    presence_only: tuple[str, ...]
+    """Tables whose verified rows were compared by their keys alone: with --on-conflict skip, those that were there."""
     mismatches: int
     shown_mismatches: tuple[MismatchLine, ...]
     """The first of them, at most 1,000."""

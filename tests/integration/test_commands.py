@@ -22,7 +22,7 @@ from producer.starting import start
 from producer.views import Outcome
 from shared.errors import ExitCode, OperatorError, SourceError
 from shared.points import Point
-from shared.records.plan import JobOptions
+from shared.records.plan import JobOptions, OnConflict
 from shared.settings import Settings, load_settings
 
 SHOP = """
@@ -424,6 +424,21 @@ def test_a_broker_that_goes_away_is_waited_for(
     assert isinstance(end, JobEnd)
     assert end.exit_code == ExitCode.DONE, worker.log_text()
     assert "cannot be reached" in told.warned[0]
+
+
+def test_rows_that_were_kept_are_not_called_compared(
+    settings: Settings, worker: RunningWorker, target_url: str
+) -> None:
+    """With skip, tables that were there are named as compared by their keys alone; new ones are compared wholly."""
+    execute(
+        target_url,
+        "CREATE TABLE public.orders (id bigint PRIMARY KEY, customer text NOT NULL)",
+        "INSERT INTO public.orders VALUES (1, 'mine')",
+    )
+    end = started(settings, JobOptions(on_conflict=OnConflict.SKIP))
+    assert (end.exit_code, end.verified, end.presence_only) == (ExitCode.DONE, True, ("orders",)), worker.log_text()
+    assert commands.report(settings, None).presence_only == ("orders",)
+    assert ledger_rows(target_url, "SELECT customer FROM public.orders WHERE id = 1") == [("mine",)]
 
 
 FULL_DISK = """

@@ -84,8 +84,10 @@ def test_it_stays_when_its_starter_ends(settings: Settings) -> None:
 def test_the_hints_can_be_pasted_into_a_shell(settings: Settings) -> None:
     """The command to connect shows rows and the command to stop stops."""
     url = start_postgres(settings)
-    answer = subprocess.run(f"{connect_hint(url)} -Atc 'SELECT 40 + 2'", shell=True, capture_output=True, check=True)  # noqa: S602 - the hint is for a shell
-    assert answer.stdout == b"42\n"
+    schema = 'My "Sh\\op"'
+    for hint, path in ((connect_hint(url), '"$user", public'), (connect_hint(url, schema), '"My ""Sh\\op"""')):
+        answer = subprocess.run(f"{hint} -Atc 'SHOW search_path'", shell=True, capture_output=True, check=True)  # noqa: S602 - the hint is for a shell
+        assert answer.stdout.decode() == f"{path}\n"
     subprocess.run(stop_hint(settings), shell=True, check=True)  # noqa: S602 - the hint is for a shell
     await_true(lambda: not (settings.home / "postgres" / "postmaster.pid").exists(), "the server stopped")
 

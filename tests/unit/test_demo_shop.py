@@ -107,7 +107,7 @@ def test_the_demo_writes_below_its_home_and_says_where(tmp_path: Path) -> None:
     made = write_demo_source(settings)
     assert made.path == tmp_path / "home" / "demo" / "shop.sqlite"
     assert str(made.path) in opening_words(made)
-    words = "\n".join(closing_words(settings, "postgresql://postgres@/pgconvoy?host=/x", embedded=True))
+    words = "\n".join(closing_words(settings, "postgresql://postgres@/pgconvoy?host=/x", "demo", embedded=True))
     assert "psql" in words
     assert "kill -INT" in words
-    assert "kill" not in "\n".join(closing_words(settings, "postgresql://u@h/db", embedded=False))
+    assert "kill" not in "\n".join(closing_words(settings, "postgresql://u@h/db", "demo", embedded=False))

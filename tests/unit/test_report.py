@@ -72,6 +72,7 @@ REPORT = Report(
     rows_target=299,
     rejects=1,
     rows_verified=200,
+    presence_only=(),
     mismatches=2,
     shown_mismatches=(
         MismatchLine(
@@ -123,6 +124,13 @@ def test_a_tables_line_takes_its_own_chunks_by_path() -> None:
 def test_the_report_says(said: str) -> None:
     """Everything that proves or disproves the copy is there, and brackets in names are no markup."""
     assert said in printed(REPORT)
+
+
+def test_a_report_says_where_keys_alone_were_compared() -> None:
+    """Rows that --on-conflict skip kept were not compared value by value."""
+    said = printed(replace(REPORT, presence_only=("Orders [x]",)))
+    assert "200 verified (by the key alone, since rows were kept: Orders [x])" in said
+    assert "value by value" not in said
 
 
 def test_a_report_of_a_running_job_has_no_end() -> None:
