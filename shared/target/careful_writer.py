@@ -12,7 +12,8 @@ from shared.records.keys import SourceRow
 from shared.records.plan import LoadPath, OnConflict, TablePlan
 from shared.records.work import CopyPath, CopyResult, Reject
 from shared.target.convert_values import ValueDoesNotFit, adapt
-from shared.target.driver_errors import is_data_error, said_by, translate_error
+from shared.target.driver_errors import is_data_error, said_by, sqlstate_of, translate_error
+from shared.target.key_forms import key_form
 from shared.target.quoting import qualified, quote_list
 from shared.target.upsert import conflict_clause, insert_head
 
@@ -20,6 +21,7 @@ _MAX_ROWS: Final = 1000
 """Rows a statement: from 300 on the time a row no longer falls; halving 1,000 takes ten steps to a bad row."""
 _MAX_CHARACTERS: Final = 8_000_000
 """Text a statement, unless one row alone is longer: keeps wide rows from filling memory."""
+_UNIQUE_VIOLATION: Final = "23505"
 _SAVEPOINT: Final = "pgconvoy_careful"
 _PATHS: Final = {LoadPath.BARE: CopyPath.CAREFUL_BARE, LoadPath.UPSERT: CopyPath.CAREFUL_UPSERT}
 
@@ -47,6 +49,7 @@ def write_carefully(connection: Any, batches: Iterable[Sequence[SourceRow]], pla
     for batch in batches:
         for rows in _bounded(writer.fitting(batch)):
             writer.write(rows)
+    writer.settle()
     return CopyResult(path=_PATHS[plan.load], rows=writer.written, rejects=tuple(writer.rejects))
 
 
@@ -60,8 +63,10 @@ class _Writer:
         self._tail = f" {conflict_clause(plan)}; RELEASE SAVEPOINT {_SAVEPOINT}"
         self._row_template = f"({', '.join(['%s'] * len(plan.columns))})"
         self._source_names = {column.name: column.source for column in plan.columns}
-        self._key_places = _key_places(plan)
+        self._overwrites = plan.load is LoadPath.UPSERT and plan.on_conflict is OnConflict.UPDATE
+        self._key_places = _key_places(plan) if self._overwrites else ()
         self._seen: set[int] = set()
+        self._late: list[tuple[_FitRow, psycopg2.Error]] = []
         self.written = 0
         self.rejects: list[Reject] = []
 
@@ -84,10 +89,15 @@ class _Writer:
 
     def _is_repeated(self, texts: Sequence[str | None]) -> bool:
         """Whether a row would overwrite one of its own chunk: hashes of the keys suffice, since a reject is no loss."""
-        key = tuple(texts[place] for place in self._key_places)
-        if not key or None in key:  # NULL is in conflict with nothing
+        forms = []
+        for place in self._key_places:
+            text = texts[place]
+            if text is None:  # NULL is in conflict with nothing
+                return False
+            forms.append(key_form(text, self._plan.columns[place]))
+        if not forms:
             return False
-        digest = hash(key)
+        digest = hash(tuple(forms))
         if digest in self._seen:
             return True
         self._seen.add(digest)
@@ -104,9 +114,26 @@ class _Writer:
             self._execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
             self._halve(rows, error)
 
+    def settle(self) -> None:
+        """Try again what was refused for a value that another row held, as long as more rows get in.
+
+        Where a unique value went from one row to another, the new holder comes in once the old one has let go.
+        """
+        while self._late:
+            late, self._late = self._late, []
+            for row, _ in reversed(late):  # a value handed down a chain is free at the chain's end first
+                self.write([row])
+            if len(self._late) == len(late):
+                break
+        for row, error in self._late:
+            self._refuse(row, error)
+
     def _halve(self, rows: Sequence[_FitRow], error: psycopg2.Error) -> None:
         if len(rows) == 1:
-            self._reject(rows[0].row, column=self._blamed(error, rows[0]), reason=said_by(error))
+            if self._overwrites and sqlstate_of(error) == _UNIQUE_VIOLATION:
+                self._late.append((rows[0], error))
+            else:
+                self._refuse(rows[0], error)
             return
         middle = len(rows) // 2
         self.write(rows[:middle])
@@ -123,6 +150,9 @@ class _Writer:
     def _execute(self, statement: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
+
+    def _refuse(self, row: _FitRow, error: psycopg2.Error) -> None:
+        self._reject(row.row, column=self._blamed(error, row), reason=said_by(error))
 
     def _reject(self, row: SourceRow, *, column: str | None, reason: str) -> None:
         self.rejects.append(Reject(key=row.key, values=row.values, column=column, reason=reason))
@@ -144,9 +174,7 @@ class _Writer:
 
 
 def _key_places(plan: TablePlan) -> tuple[int, ...]:
-    """Where the match key stands in a row, for writes that would overwrite a row of the same key; else nowhere."""
-    if plan.load is LoadPath.BARE or plan.on_conflict is not OnConflict.UPDATE:
-        return ()
+    """Where the match key stands in a row."""
     return tuple(place for place, column in enumerate(plan.columns) if column.name in plan.match_key)
 
 

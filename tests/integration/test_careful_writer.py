@@ -9,6 +9,7 @@ from targetkit import SESSION, column, plan_of, source_rows
 
 from shared.errors import OperatorError, TransientError
 from shared.records.keys import RawText, SourceRow
+from shared.records.plan import LoadPath, TablePlan, TargetColumn
 from shared.records.work import CopyPath
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import connect_rows
@@ -148,3 +149,43 @@ def test_wide_rows_are_sent_a_few_at_a_time(rows: Any) -> None:
     assert (result.rows, len(result.rejects)) == (19, 1)
     assert len(result.rejects[0].reason) < 600
     assert peak < 60_000_000  # 39 MB measured; the batch as one statement takes 267 MB
+
+
+def _upsert_plan(*columns: TargetColumn, match_key: tuple[str, ...] = ("k",)) -> TablePlan:
+    return plan_of(*columns, load=LoadPath.UPSERT, match_key=match_key)
+
+
+@pytest.mark.parametrize(
+    ("sql", "keys"),
+    [
+        ("character(3)", ["a", "a ", "b"]),
+        ("timestamp with time zone", ["2024-01-01 00:00:00Z", "2024-01-01 01:00:00+01:00", "2024-01-01 00:00:01Z"]),
+        ("timestamp with time zone", ["0001-01-01 00:00Z", "0001-01-01 14:00+14:00", "0001-01-01 00:00+14:00"]),
+        ("timestamp without time zone", ["2024-01-01", "2024-01-01T00:00:00.000", "2024-01-01 00:00:00.1"]),
+        ("time without time zone", ["10:00", "10:00:00.0", "10:00:00.000001"]),
+        ("uuid", ["a0eebc999c0b4ef8bb6d6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "0" * 32]),
+        ("numeric", [1, 1.0, 1.5]),
+        ("double precision", [0.0, -0.0, 5e-324]),
+    ],
+)
+def test_of_two_rows_with_one_key_in_the_target_the_second_is_a_reject(rows: Any, sql: str, keys: list[Any]) -> None:
+    """Keys that SQLite tells apart and PostgreSQL does not: the first row stays, the second is kept as a reject."""
+    _run(rows, f"CREATE TABLE public.t (k {sql} PRIMARY KEY, v bigint)")
+    plan = _upsert_plan(
+        column(sql.replace(" without time zone", "").replace(" with time zone", "tz"), "k"), column("bigint")
+    )
+    result = write_carefully(rows, [source_rows(keys, [1, 2, 3])], plan)
+    assert _run(rows, "SELECT v FROM public.t ORDER BY v") == [(1,), (3,)]
+    assert [reject.values for reject in result.rejects] == [(keys[1], 2)]
+    assert "has the same key" in result.rejects[0].reason
+
+
+def test_a_unique_value_may_go_from_row_to_row(rows: Any) -> None:
+    """A value that the row below still holds is not lost: its new holder comes in when the old one has let go."""
+    _run(rows, "CREATE TABLE public.t (k bigint PRIMARY KEY, v text UNIQUE)")
+    _run(rows, "INSERT INTO public.t VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd'), (9, 'z')")
+    plan = _upsert_plan(column("bigint", "k"), column("text"))
+    result = write_carefully(rows, [source_rows([1, 2, 3, 4, 5], ["b", "c", "d", "e", "z"])], plan)
+    assert _run(rows, "SELECT * FROM public.t ORDER BY k") == [(1, "b"), (2, "c"), (3, "d"), (4, "e"), (9, "z")]
+    assert result.rows == 4
+    assert [(reject.values, reject.column) for reject in result.rejects] == [((5, "z"), None)]
