@@ -24,6 +24,7 @@ class Point(enum.StrEnum):
     """The named points."""
 
     CLAIMED = "claimed"
+    HELD = "held"
     COPIED_NOT_COMMITTED = "copied_not_committed"
     COMMITTED_NOT_ACKNOWLEDGED = "committed_not_acknowledged"
     BUILDING = "building"

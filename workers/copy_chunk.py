@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import (
@@ -95,17 +96,13 @@ def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> Co
 def _copy_columns(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
 ) -> CopyResult | None:
-    suspects = [column.source for column in plan.columns if column.mixed]
-    numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
-    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
-    context.refuse_changed(reader, job)
-    fingerprint = fingerprint_of(source_rows)
-    rows = to_target(source_rows, plan.columns)
-    del source_rows  # a chunk in memory once, not twice
     with context.arrow(f"copy chunk {chunk.id}") as connection, _translated(chunk, plan):
         ledger = ArrowLedger(connection)
+        # Held before the first row is read: a chunk that nobody holds counts as lost after a few seconds.
         if not hold_if_current(ledger, chunk):
             return None
+        reach(Point.HELD, chunk.id)
+        rows, fingerprint = _read_columns(context, reader, job, chunk, plan)
         bare = plan.load is LoadPath.BARE
         written = write_bare(connection, rows, plan) if bare else upsert(connection, rows, plan)
         path = CopyPath.ARROW_BARE if bare else CopyPath.ARROW_UPSERT
@@ -114,6 +111,17 @@ def _copy_columns(
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)
         connection.commit()
     return result
+
+
+def _read_columns(
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+) -> tuple[pa.Table, str]:
+    """Read a chunk and convert it; returns what is written, and the digest of what was read."""
+    suspects = [column.source for column in plan.columns if column.mixed]
+    numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
+    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
+    context.refuse_changed(reader, job)
+    return to_target(source_rows, plan.columns), fingerprint_of(source_rows)
 
 
 def _copy_rows(
