@@ -32,7 +32,12 @@ _BARE_TYPES: Final = MappingProxyType(
 
 
 def key_type(type_: TargetType) -> str:
-    """The type to cast keys to, so that an index on the column is used: without modifiers, which would cut keys."""
+    """The type to cast lists of keys to, so that an index on the column is used; no modifiers, which would cut keys.
+
+    Text for types that only PostgreSQL can read: each key of those is cast by itself.
+    """
+    if type_.kind is TypeKind.OTHER:
+        return "text"
     if type_.kind is not TypeKind.TEXT:
         return _BARE_TYPES.get(type_.kind, type_.sql)
     if type_.sql.startswith(("character(", "bpchar")):

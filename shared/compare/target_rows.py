@@ -153,11 +153,16 @@ def lookup_statement(plan: TablePlan) -> str:
     keyed = [plan.columns[place] for place in match_places(plan)]
     lists = ", ".join(f"${n}::{key_type(column.type)}[]" for n, column in enumerate(keyed, 1))
     names = ", ".join(f"key{n}" for n in range(1, len(keyed) + 1))
-    same = " AND ".join(f"t.{quote(column.name)} = k.key{n}" for n, column in enumerate(keyed, 1))
+    same = " AND ".join(f"t.{quote(column.name)} = {_one_key(column.type, n)}" for n, column in enumerate(keyed, 1))
     return (
         f"SELECT k.place, {select_list(plan.columns)} FROM unnest({lists}) WITH ORDINALITY AS k({names}, place) "
         f"JOIN {qualified(plan.schema, plan.name)} AS t ON {same}"
     )
+
+
+def _one_key(type_: TargetType, number: int) -> str:
+    # Cast one by one: unnest would take the arrays of a list apart, too.
+    return f"k.key{number}::{type_.sql}" if type_.kind is TypeKind.OTHER else f"k.key{number}"
 
 
 def keep_to_the_index(connection: Any) -> None:

@@ -242,15 +242,17 @@ def test_every_row_of_odd_tables_arrives_or_is_a_reject(
         assert cursor.fetchone() == (501,)
 
 
-def test_a_key_of_an_enum_is_looked_up_beside_texts_that_are_none(
-    tmp_path: Path, producer: Producer, worker: RunningWorker, target_url: str
+@pytest.mark.parametrize(("type_", "key"), [("colour", "red"), ("integer[]", "{1,2}"), ("inet", "10.0.0.1")])
+def test_keys_that_only_postgresql_reads_are_looked_up_beside_texts_that_are_none(
+    type_: str, key: str, tmp_path: Path, producer: Producer, worker: RunningWorker, target_url: str
 ) -> None:
     """Into a table made by hand: what is no value of the key's type is a reject, and all else is verified."""
-    script = "CREATE TABLE paint (k TEXT PRIMARY KEY, v TEXT); INSERT INTO paint VALUES ('red', 1), ('no colour', 2);"
+    script = f"CREATE TABLE paint (k TEXT PRIMARY KEY, v TEXT); INSERT INTO paint VALUES ('{key}', 1), ('no value', 2);"
     source = make_source(tmp_path / "s.db", script)
     with closing(psycopg2.connect(target_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TYPE colour AS ENUM ('red', 'blue'); CREATE TABLE paint (k colour PRIMARY KEY, v text)")
+        cursor.execute("CREATE TYPE colour AS ENUM ('red', 'blue')")
+        cursor.execute(f"CREATE TABLE paint (k {type_} PRIMARY KEY, v text)")
     report = producer("start", "--source", source, "--data-only", "--json", code=1).json
     assert report["progress"]["state"] == "completed_with_rejects"
-    assert ledger_rows(target_url, "SELECT k::text, v FROM paint") == [("red", "1")]
+    assert ledger_rows(target_url, "SELECT k::text, v FROM paint") == [(key if type_ != "inet" else f"{key}/32", "1")]
     assert ledger_rows(target_url, "SELECT rows, rejects, state FROM pgconvoy.chunks") == [(1, 1, "verified")]
