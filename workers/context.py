@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import sqlalchemy as sa
+
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
 from shared.errors import SourceChangedError, SourceError, TransientError
@@ -20,6 +22,7 @@ from shared.settings import Settings, load_settings
 from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
 from shared.target.connections import SessionSettings, connect_arrow, connect_rows
+from shared.target.replay import await_replay
 
 
 class WorkerContext:
@@ -77,9 +80,23 @@ class WorkerContext:
 
     @contextmanager
     def arrow_for_reads(self, name: str) -> Iterator[Any]:
-        """Connect to the target, or its replica, for verification."""
-        with closing(connect_arrow(self.settings.target_for_reads, self._session(name, durable=False))) as connection:
+        """Connect to the target, or its replica, for verification: one snapshot, and nothing is written.
+
+        Raises:
+            TransientError: where the replica does not catch up with the target in time.
+        """
+        session = self._session(name, durable=False)
+        with closing(connect_arrow(self.settings.target_for_reads, session)) as connection:
+            if self.settings.target_replica_url is not None:
+                await_replay(connection, self._written_until(), longest_s=self.settings.lock_timeout_s)
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
+
+    def _written_until(self) -> str:
+        """Where the target's write-ahead log ends now, chunks that were committed without waiting for disk included."""
+        with self.store.transaction() as ledger:
+            return str(ledger.run(sa.select(sa.cast(sa.func.pg_current_wal_insert_lsn(), sa.Text)))[0][0])
 
     def refuse_changed(self, reader: SourceReader, job: Job) -> None:
         """Make sure that the source is the one that the job was planned from.

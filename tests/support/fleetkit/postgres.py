@@ -6,6 +6,7 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg2
 
@@ -49,6 +50,11 @@ class TestPostgres:
     def stop(self) -> None:
         """Stop the server and remove all its files."""
         self._server.cleanup()
+
+    @property
+    def programs(self) -> Path:
+        """The folder of PostgreSQL's own programs."""
+        return Path(self._server.bin_path)
 
     @property
     def url(self) -> str:
