@@ -17,8 +17,8 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.unfinished import finishing_commands
 from shared.ledger.upgrade import ledger_exists
 from shared.records.existing import ExistingTable
-from shared.records.plan import JobOptions, SchemaPlan, TablePlan
-from shared.records.source import ChunkKeyKind, TableProfile
+from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan
+from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
 from shared.settings import Settings, shown
@@ -53,7 +53,7 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
     catalog = reader.catalog()
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
     plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)
-    if not plan.tables:
+    if not plan.tables and not refused_tables(plan):
         asked = "table that was asked for" if options.tables or options.exclude else "ordinary table"
         msg = f"there is nothing to copy: {shown(settings.source_url)} has no {asked}"
         raise OperatorError(msg)
@@ -61,6 +61,24 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
         _refuse_impossible_limit(table, found.profiles[table.read.table])
     # Ordered here: a table that was there before keeps its own foreign keys, and its fitted plan names none.
     return replace(plan, tables=parents_first(plan.tables))
+
+
+def refused_tables(plan: SchemaPlan) -> tuple[ObjectGrade, ...]:
+    """The tables that PostgreSQL cannot have at all."""
+    return tuple(each for each in plan.grades if each.kind is ObjectKind.TABLE and each.grade is Grade.REFUSED)
+
+
+def refuse_incomplete(plan: SchemaPlan) -> None:
+    """Refuse to begin a job that would leave a table behind: the operator has to say so.
+
+    Raises:
+        OperatorError: names the tables and what to do.
+    """
+    refused = refused_tables(plan)
+    if refused:
+        found = "; ".join(f"table {each.name} cannot be copied: {each.reason}" for each in refused)
+        msg = f"{found}. Leave it out with --exclude, or change it in the source"
+        raise OperatorError(msg)
 
 
 def _by_exact_name(options: JobOptions, tables: Sequence[str], picked: Sequence[str]) -> JobOptions:

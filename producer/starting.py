@@ -8,7 +8,7 @@ from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source, reading_copy
 from producer.making import make_tables
-from producer.planning import draw_plan, fit_to_target, refuse_contradictions
+from producer.planning import draw_plan, fit_to_target, refuse_contradictions, refuse_incomplete
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
@@ -111,6 +111,7 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
         with frozen_source(target.settings, listener, snapshot=options.snapshot) as source:
             with reading_copy(target.settings, source.reader) as reader:
                 plan = draw_plan(reader, target.settings, options, listener)
+            refuse_incomplete(plan)
             with target.ledger("recording the job") as ledger:
                 job_id = _record_plan(ledger, target.settings, options, source, plan)
             source.keep()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
-from shared.ledger.jobs import move_table, read_job, read_table
+from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import step_of
 from shared.ledger.session import SqlAlchemyLedger
@@ -13,11 +15,12 @@ from shared.ledger.states import TableState
 from shared.ledger.steps import Step
 from shared.ledger.unfinished import count_changed
 from shared.points import Point, reach
+from shared.records.plan import CompareBy
 from shared.records.work import JobTable
 from shared.target.connections import translate_error
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
-from workers.objects import build_keys
+from workers.objects import Built, build_keys
 
 
 @left_to_rescue
@@ -66,9 +69,12 @@ def _build(context: WorkerContext, table_id: int) -> bool:
             return False
         options = read_job(ledger, table.job_id).options
         reach(Point.BUILDING, table_id)
-        error = build_keys(ledger, table.job_id, table.plan) if table.plan.creates else None
-        if error is not None:
-            return move_table(ledger, table_id, TableState.FAILED, error=error)
+        built = build_keys(ledger, table.job_id, table.plan) if table.plan.creates else Built()
+        if built.error is not None:
+            return move_table(ledger, table_id, TableState.FAILED, error=built.error)
+        if table.plan.match_key in built.left_out:
+            # Without its key no row can be looked up: the table is compared as a whole.
+            save_plan(ledger, table_id, replace(table.plan, match_key=(), compare_by=CompareBy.MULTISET))
         verified = options.verify and not options.schema_only
         return move_table(ledger, table_id, TableState.VERIFYING if verified else TableState.COMPLETED)
 

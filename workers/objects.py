@@ -93,26 +93,37 @@ def grade_object(
     add_grades(ledger, job_id, [found])
 
 
-def build_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What building a table's keys and indexes came to."""
+
+    error: str | None = None
+    """Why the table fails, or None."""
+    left_out: frozenset[tuple[str, ...]] = frozenset()
+    """The columns of the keys that are not there, though they were planned."""
+
+
+def build_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> Built:
     """Build what isn't there yet of a table's keys and indexes.
 
-    A key that the rows violate fails the table. What PostgreSQL refuses for another reason (an index row over
-    the B-tree's limit) is left out, and graded so in the job.
-
-    Returns:
-        Why the table fails, or None.
+    A key that the rows violate fails the table. What PostgreSQL refuses for another reason (an index row over the
+    B-tree's limit), and a key whose values the plan said may become equal (one UUID spelled in two cases), is left
+    out, and graded so in the job.
     """
     there = existing_objects(ledger, plan)
+    left_out = set()
     for kind, planned, sql in _keys_and_indexes(plan):
         if planned.name in there:
             continue
         refused = attempt(ledger, sql, f"building {kind} {planned.name} of table {plan.name}")
-        if refused is not None and refused.by_rows:
-            return refused.reason
-        if refused is not None:
-            graded_as = planned.graded_as or GradedAs(kind=kind, name=planned.name)
-            grade_object(ledger, job_id, plan, graded_as, grade=Grade.REFUSED, reason=refused.reason)
-    return None
+        if refused is None:
+            continue
+        graded_as = planned.graded_as or GradedAs(kind=kind, name=planned.name)
+        if refused.by_rows and not graded_as.doubt:
+            return Built(error=refused.reason)
+        left_out.add(planned.columns)
+        grade_object(ledger, job_id, plan, graded_as, grade=Grade.REFUSED, reason=f"left out: {refused.reason}")
+    return Built(left_out=frozenset(left_out))
 
 
 def _keys_and_indexes(plan: TablePlan) -> Iterator[tuple[ObjectKind, KeyPlan | IndexPlan, str]]:

@@ -293,6 +293,11 @@ def read_chunks(ledger: Ledger, table_id: int) -> tuple[Chunk, ...]:
     return tuple(chunk_of(row) for row in rows)
 
 
+def save_plan(ledger: Ledger, table_id: int, plan: TablePlan) -> None:
+    """Replace a table's plan, where building it showed that it cannot be what was planned."""
+    ledger.run(sa.update(tables).where(tables.c.id == table_id).values(plan=encode_plan(plan)))
+
+
 def add_grades(ledger: Ledger, job_id: int, grades: Sequence[ObjectGrade]) -> None:
     """Say what became of objects while the job ran; what was said of the same object before is replaced."""
     job = ledger.run(sa.select(jobs).where(jobs.c.id == job_id).with_for_update())[0]
