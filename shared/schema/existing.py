@@ -78,7 +78,7 @@ def _no_key(existing: ExistingTable) -> str:
     return (
         f"the table {existing.schema}.{existing.name} of the target holds rows and has no primary or unique NOT NULL "
         "key of columns that the source fills, so rows cannot be matched: add such a key, empty the table, "
-        "or let the job make it anew with --recreate"
+        "let the job make it anew with --recreate, or leave it out with --exclude"
     )
 
 
