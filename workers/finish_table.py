@@ -9,7 +9,7 @@ from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
-from shared.ledger.queueing import step_of
+from shared.ledger.queueing import hold_step_of
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import TableState
 from shared.ledger.steps import Step
@@ -43,7 +43,7 @@ def finish_table(context: WorkerContext, table_id: int) -> str:
 def _take_step(context: WorkerContext, table_id: int) -> bool:
     """Take one step; False where there is none to take now."""
     with context.store.transaction() as ledger:
-        step = step_of(ledger, table_id, lock=True)
+        step = hold_step_of(ledger, table_id)
         match step:
             case Step.BUILD:
                 move_table(ledger, table_id, TableState.BUILDING)

@@ -253,7 +253,7 @@ def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False) -
     statement = sa.select(jobs).order_by(jobs.c.id.desc()).limit(1)
     if job_id is not None:
         statement = statement.where(jobs.c.id == job_id)
-    rows = ledger.run(statement.with_for_update() if lock else statement)
+    rows = ledger.run(statement.with_for_update(key_share=True) if lock else statement)
     if not rows:
         finding = "there is no job yet" if job_id is None else f"there is no job {job_id}"
         msg = f"{finding} in this target's ledger: `producer jobs` lists them"
@@ -282,7 +282,7 @@ def read_table(ledger: Ledger, table_id: int, *, lock: bool = False, skip_locked
     """Read one table; with `skip_locked`, None where somebody holds it."""
     statement: Any = sa.select(tables).where(tables.c.id == table_id)
     if lock:
-        statement = statement.with_for_update(skip_locked=skip_locked)
+        statement = statement.with_for_update(skip_locked=skip_locked, key_share=True)
     rows = ledger.run(statement)
     return table_of(rows[0]) if rows else None
 
@@ -300,7 +300,7 @@ def save_plan(ledger: Ledger, table_id: int, plan: TablePlan) -> None:
 
 def add_grades(ledger: Ledger, job_id: int, grades: Sequence[ObjectGrade]) -> None:
     """Say what became of objects while the job ran; what was said of the same object before is replaced."""
-    job = ledger.run(sa.select(jobs).where(jobs.c.id == job_id).with_for_update())[0]
+    job = ledger.run(sa.select(jobs).where(jobs.c.id == job_id).with_for_update(key_share=True))[0]
     news = {(grade.kind, grade.name, grade.table) for grade in grades}
     kept = [grade for grade in job_of(job).grades if (grade.kind, grade.name, grade.table) not in news]
     ledger.run(sa.update(jobs).where(jobs.c.id == job_id).values(grades=encode_grades([*kept, *grades])))

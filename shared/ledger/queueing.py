@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -54,7 +55,7 @@ def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool]
         .where(where, sent_at.is_(None))
         .order_by(chunks.c.number)
         .limit(CHORD_SIZE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
         .cte("picked")
     )
     statement = (
@@ -74,17 +75,26 @@ def forget_messages(ledger: Ledger, job_id: int, *, older_than_s: float) -> int:
     moment = sa.func.clock_timestamp() - seconds(older_than_s)
     lost = 0
     for sent_at, state in ((chunks.c.enqueued_at, ChunkState.PENDING), (chunks.c.compare_sent_at, ChunkState.COPIED)):
-        statement = (
-            sa.update(chunks)
-            .where(chunks.c.job_id == job_id, chunks.c.state == state, chunks.c.compared_at.is_(None), sent_at < moment)
-            .values({sent_at: None})
-            .returning(chunks.c.id)
+        where = sa.and_(
+            chunks.c.job_id == job_id, chunks.c.state == state, chunks.c.compared_at.is_(None), sent_at < moment
         )
-        lost += len(ledger.run(statement))
-    forgotten = sa.update(tables).where(tables.c.job_id == job_id, tables.c.finish_sent_at < moment)
-    ledger.run(forgotten.values(finish_sent_at=None))
-    ledger.run(sa.update(jobs).where(jobs.c.id == job_id, jobs.c.finish_sent_at < moment).values(finish_sent_at=None))
+        lost += len(_update_free(ledger, chunks, where, {sent_at: None}))
+    sent_before = sa.and_(tables.c.job_id == job_id, tables.c.finish_sent_at < moment)
+    _update_free(ledger, tables, sent_before, {tables.c.finish_sent_at: None})
+    sent_before = sa.and_(jobs.c.id == job_id, jobs.c.finish_sent_at < moment)
+    _update_free(ledger, jobs, sent_before, {jobs.c.finish_sent_at: None})
     return lost
+
+
+def _update_free(
+    ledger: Ledger, table: sa.Table, where: sa.ColumnElement[bool], values: dict[sa.Column[Any], Any]
+) -> Sequence[Any]:
+    """Update the rows that nobody holds, without waiting for the others: who holds a row is at work on it.
+
+    Rows of `tables` and `jobs` are locked FOR NO KEY UPDATE throughout: rows that refer to them may be inserted.
+    """
+    free = sa.select(table.c.id).where(where).with_for_update(skip_locked=True, key_share=True).cte("free")
+    return ledger.run(sa.update(table).where(table.c.id == free.c.id).values(values).returning(table.c.id))
 
 
 def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
@@ -105,11 +115,19 @@ def _count(condition: sa.ColumnElement[bool]) -> Any:
     return sa.func.count().filter(condition)
 
 
-def step_of(ledger: Ledger, table_id: int, *, lock: bool = False) -> Step:
-    """What a table needs next; with `lock`, its row stays locked for the transaction, so that one decides at a time."""
-    picked = sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id)
-    row = ledger.run(picked.with_for_update() if lock else picked)[0]
+def step_of(ledger: Ledger, table_id: int) -> Step:
+    """What a table needs next."""
+    row = ledger.run(sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id))[0]
     return next_step(TableState(row.state), count_chunks(ledger, table_id), planned=row.planned)
+
+
+def hold_step_of(ledger: Ledger, table_id: int) -> Step:
+    """What a table needs next, its row locked for the transaction; nothing where somebody is at it.
+
+    Whoever is turned away may have known more than the holder; the next rescue looks again.
+    """
+    row = sa.select(tables.c.id).where(tables.c.id == table_id).with_for_update(skip_locked=True, key_share=True)
+    return step_of(ledger, table_id) if ledger.run(row) else Step.NOTHING
 
 
 def open_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
@@ -123,28 +141,18 @@ def open_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
 
 
 def take_finish_table(ledger: Ledger, table_id: int) -> bool:
-    """Mark the message for finish_table as sent; False where one is under way already."""
-    statement = (
-        sa.update(tables)
-        .where(tables.c.id == table_id, tables.c.finish_sent_at.is_(None))
-        .values(finish_sent_at=sa.func.clock_timestamp())
-        .returning(tables.c.id)
-    )
-    return bool(ledger.run(statement))
+    """Mark the message for finish_table as sent; False where one is under way already, or somebody is at the table."""
+    where = sa.and_(tables.c.id == table_id, tables.c.finish_sent_at.is_(None))
+    return bool(_update_free(ledger, tables, where, {tables.c.finish_sent_at: sa.func.clock_timestamp()}))
 
 
 def take_finish_job(ledger: Ledger, job_id: int) -> bool:
-    """Mark the message for finish_job as sent, if all tables have ended and none is under way."""
+    """Mark the message for finish_job as sent, if all tables have ended, none is under way, and nobody is at it."""
     unfinished = sa.exists().where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS))
-    statement = (
-        sa.update(jobs)
-        .where(
-            jobs.c.id == job_id,
-            jobs.c.finish_sent_at.is_(None),
-            jobs.c.state.in_([JobState.COPYING, JobState.VERIFYING]),
-            ~unfinished,
-        )
-        .values(finish_sent_at=sa.func.clock_timestamp())
-        .returning(jobs.c.id)
+    where = sa.and_(
+        jobs.c.id == job_id,
+        jobs.c.finish_sent_at.is_(None),
+        jobs.c.state.in_([JobState.COPYING, JobState.VERIFYING]),
+        ~unfinished,
     )
-    return bool(ledger.run(statement))
+    return bool(_update_free(ledger, jobs, where, {jobs.c.finish_sent_at: sa.func.clock_timestamp()}))

@@ -26,18 +26,28 @@ from shared.ledger.jobs import (
     read_chunks,
     read_job,
     read_table,
+    record_chunks,
     refuse_running,
     reopen_tables,
     requeue_chunks,
 )
 from shared.ledger.progress import read_mismatches, read_progress
-from shared.ledger.queueing import CHORD_SIZE, forget_messages, step_of, take_finish_job, take_pending, take_uncompared
+from shared.ledger.queueing import (
+    CHORD_SIZE,
+    forget_messages,
+    hold_step_of,
+    step_of,
+    take_finish_job,
+    take_finish_table,
+    take_pending,
+    take_uncompared,
+)
 from shared.ledger.states import ChunkState
 from shared.ledger.steps import Step
-from shared.ledger.tables import SCHEMA, chunks, jobs, metadata
+from shared.ledger.tables import SCHEMA, chunks, jobs, metadata, tables
 from shared.ledger.upgrade import check_ledger, upgrade_ledger
-from shared.records.keys import RawText
-from shared.records.work import Chunk, Comparison, CopyPath, CopyResult, Mismatch, MismatchKind, Reject
+from shared.records.keys import KeyRange, RawText
+from shared.records.work import Chunk, Comparison, CopyPath, CopyResult, Mismatch, MismatchKind, PlannedChunk, Reject
 
 RESULT = CopyResult(path=CopyPath.ARROW_BARE, rows=1, fingerprint="columns:00")
 
@@ -290,3 +300,41 @@ def test_an_unknown_job_is_named(store: LedgerStore) -> None:
         pytest.raises(OperatorError, match="there is no job 77 in this target's ledger"),
     ):
         read_job(ledger, 77)
+
+
+def test_rescue_waits_for_nobody(store: LedgerStore) -> None:
+    """An index that takes an hour holds its table's row: rescue passes it by instead of waiting for it."""
+    job_id, table_id = record(store, chunks=1)
+    assert finish(store, claim(store, chunk_ids(store, table_id)[0]))
+    with store.transaction() as ledger:
+        assert take_uncompared(ledger, table_id)
+        assert take_finish_table(ledger, table_id)
+    with store.transaction() as holder:
+        for each in (chunks, tables, jobs):
+            holder.run(sa.select(each.c.id).with_for_update())
+        with store.transaction() as rescuer:
+            rescuer.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            assert rescue_lost(rescuer, job_id, grace_s=0, max_attempts=5) == 0
+            assert forget_messages(rescuer, job_id, older_than_s=0) == 0
+            assert hold_step_of(rescuer, table_id) is Step.NOTHING
+            assert not take_finish_table(rescuer, table_id)
+            assert not take_finish_job(rescuer, job_id)
+            assert step_of(rescuer, table_id) is Step.BUILD
+    with store.transaction() as ledger:
+        assert forget_messages(ledger, job_id, older_than_s=0) == 1
+        assert take_finish_table(ledger, table_id)
+
+
+def test_a_held_table_lets_rows_refer_to_it(store: LedgerStore) -> None:
+    """While a table's keys are built, chunks are recorded and rows rejected in other transactions."""
+    job_id, table_id = record(store, chunks=1)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as holder:
+        read_job(holder, job_id, lock=True)
+        read_table(holder, table_id, lock=True)
+        with store.transaction() as other:
+            other.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            planned = PlannedChunk(key_range=KeyRange(lower=(5,)), rows=1, source_bytes=1)
+            record_chunks(other, job_id, table_id, 2, [planned])
+            reject = Reject(key=(1,), values=(1,), column="id", reason="no")
+            record_rejects(other, chunk, plan_of("t"), [reject])
