@@ -69,6 +69,29 @@ def test_a_killed_worker_costs_one_attempt_and_no_row(
     assert ledger_rows(target_url, f"SELECT attempt FROM pgconvoy.chunks WHERE id = {victim}") == [(attempts,)]
 
 
+@pytest.mark.parametrize("point", [Point.BUILDING, Point.COMPARING])
+def test_what_follows_the_copy_survives_a_kill(
+    detached: list[int],
+    point: Point,
+    producer: Producer,
+    points: Points,
+    worker_factory: WorkerFactory,
+    target_url: str,
+    environment: dict[str, str],
+) -> None:
+    """SIGKILL while keys are built or a chunk is compared: it is rolled back and done again."""
+    points.stop_at(point)
+    worker = worker_factory(environment=environment)
+    waiting = producer.start("resume")
+    worker.kill_pool(points.await_reached(point))
+    points.clear(point)
+    out, err = waiting.communicate(timeout=120)
+    assert waiting.returncode == 0, out + err
+    assert_each_row_once(target_url)
+    primary = "SELECT convalidated FROM pg_constraint WHERE conrelid = 'big'::regclass AND contype = 'p'"
+    assert ledger_rows(target_url, primary) == [(True,)]
+
+
 def test_a_killed_machine_is_replaced_by_another(
     detached: list[int],
     producer: Producer,
