@@ -22,11 +22,15 @@ def sentence_of(error: BaseException) -> str:
 
 
 def left_to_rescue(function: Callable[[WorkerContext, int], str]) -> Callable[[WorkerContext, int], str]:
-    """Turn an error into the task's answer: its transaction is rolled back, and rescue asks for it again."""
+    """Turn an error into the task's answer: its transaction is rolled back, and rescue asks for it again.
+
+    A ledger of another version is such an error: nothing is read from it or written to it.
+    """
 
     @functools.wraps(function)
     def answer(context: WorkerContext, number: int, /) -> str:
         try:
+            context.check_ledger()
             return function(context, number)
         except Exception as error:
             sentence = f"{function.__name__} {number} did not end, rescue asks again: {sentence_of(error)}"

@@ -28,4 +28,5 @@ def rescue_running(context: WorkerContext) -> str:
     except (ConvoyError, SQLAlchemyError) as error:  # no ledger yet, or a service is away: the next beat tries again
         log.info("nothing was rescued: %s", sentence_of(error))
         return f"nothing was rescued: {sentence_of(error)}"
-    return f"{len(jobs)} running jobs, {sum(one.chunks for one in found)} lost chunks put back"
+    chunks, messages = sum(one.chunks for one in found), sum(one.messages for one in found)
+    return f"{len(jobs)} running jobs, {chunks} lost chunks put back, {messages} lost messages sent again"

@@ -18,11 +18,12 @@ from shared.ledger.comparisons import (
 from shared.ledger.jobs import read_job, read_table
 from shared.points import Point, reach
 from workers.context import WorkerContext
-from workers.failures import sentence_of
+from workers.failures import left_to_rescue, sentence_of
 
 log = logging.getLogger(__name__)
 
 
+@left_to_rescue
 def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
     """Compare one chunk, or find that there is nothing to do; never raises, so that the chord goes on.
 

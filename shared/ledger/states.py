@@ -110,7 +110,6 @@ JOB_MOVES: Final = MappingProxyType(
 
 TABLE_ENDS: Final = frozenset({TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED})
 JOB_ENDS: Final = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_REJECTS, JobState.FAILED, JobState.CANCELLED})
-CHUNK_ENDS: Final = frozenset({ChunkState.COPIED, ChunkState.VERIFIED, ChunkState.FAILED, ChunkState.CANCELLED})
 
 
 def sources_of(target: ChunkState | TableState | JobState) -> tuple[str, ...]:

@@ -106,11 +106,6 @@ def said_by(error: BaseException) -> str:
     return redact(f"{sentence} [SQLSTATE {code}]" if code else sentence)
 
 
-def is_driver_error(error: BaseException) -> bool:
-    """Whether an error comes from ADBC or psycopg2, directly or inside SQLAlchemy's."""
-    return isinstance(original(error), adbc_driver_manager.Error | psycopg2.Error)
-
-
 def _kind(error: BaseException) -> type[ConvoyError]:
     code = sqlstate_of(error)
     if _scarcity(error):
