@@ -11,7 +11,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from shared.errors import OperatorError
-from shared.records.plan import OnConflict
+from shared.records.plan import OnConflict, ProfileMode, TypesPolicy
 
 _NAME: Final = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\s][^,]*?)?)\s*(?:,|$)')
 """One name and the comma after it; in double quotes it may hold commas, spaces at its ends, and quotes doubled."""
@@ -82,6 +82,24 @@ SnapshotDir = Annotated[
     Path | None,
     typer.Option("--snapshot-dir", show_default=False, help="Where the snapshot goes; every worker must see it."),
 ]
+
+
+Types = Annotated[
+    TypesPolicy,
+    typer.Option(
+        "--types",
+        help="What decides where values and declared type of a column disagree: the values, which the type then holds"
+        " all (lossless), or the declared type, and what it cannot hold is a reject (declared).",
+    ),
+]
+Profile = Annotated[
+    ProfileMode,
+    typer.Option(
+        "--profile",
+        help="Look at every value before types are chosen (full), or at a bounded sample of large tables (sample).",
+    ),
+]
+Salvage = Annotated[bool, typer.Option("--salvage", help="Copy a damaged source as far as it can be read.")]
 
 
 class Identifiers(enum.StrEnum):

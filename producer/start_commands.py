@@ -12,7 +12,7 @@ from producer.demonstrating import demonstrate
 from producer.planning import plan_only
 from producer.session import finish, listening, settings_of
 from producer.starting import start as start_job
-from shared.records.plan import JobOptions, OnConflict
+from shared.records.plan import JobOptions, OnConflict, ProfileMode, TypesPolicy
 from shared.settings import Settings
 
 
@@ -30,6 +30,9 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
     snapshot_dir: given.SnapshotDir = None,
     no_verify: given.NoVerify = False,
     identifiers: given.IdentifiersOption = given.Identifiers.LOWER,
+    types: given.Types = TypesPolicy.LOSSLESS,
+    profile: given.Profile = ProfileMode.FULL,
+    salvage: given.Salvage = False,
     dry_run: given.DryRun = False,
     detach: given.Detach = False,
     source: given.Source = None,
@@ -55,6 +58,9 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
         snapshot=not no_snapshot,
         verify=not no_verify,
         preserve_identifiers=identifiers is given.Identifiers.PRESERVE,
+        types=types,
+        profile=profile,
+        salvage=salvage,
     )
     if dry_run:
         _show_plan(settings, options, as_json=as_json)
@@ -75,6 +81,9 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
     on_conflict: given.OnConflictOption = OnConflict.UPDATE,
     chunk_mb: given.ChunkMb = None,
     identifiers: given.IdentifiersOption = given.Identifiers.LOWER,
+    types: given.Types = TypesPolicy.LOSSLESS,
+    profile: given.Profile = ProfileMode.FULL,
+    salvage: given.Salvage = False,
     source: given.Source = None,
     target: given.Target = None,
     schema: given.Schema = None,
@@ -95,6 +104,9 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
         on_conflict=on_conflict,
         chunk_bytes=settings.chunk_bytes,
         preserve_identifiers=identifiers is given.Identifiers.PRESERVE,
+        types=types,
+        profile=profile,
+        salvage=salvage,
     )
     _show_plan(settings, options, as_json=as_json, sql=sql, verbose=verbose)
 

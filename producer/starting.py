@@ -22,6 +22,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
 from shared.ledger.upgrade import upgrade_ledger
 from shared.records.plan import JobOptions, SchemaPlan
+from shared.records.work import NewJob
 from shared.settings import Settings
 
 
@@ -131,15 +132,17 @@ def _record_plan(
     refuse_running(ledger, plan.tables)
     plan = fit_to_target(ledger, plan, settings, options)
     make_tables(ledger, plan.tables, schema=settings.target_schema, recreate=options.recreate)
-    job_id = record_job(
-        ledger,
+    new = NewJob(
         source_url=source.original,
         snapshot_url=source.url,
         fingerprint=source.fingerprint,
         target_schema=settings.target_schema,
         options=options,
         grades=plan.grades,
+        objects=plan.objects,
+        versions=source.reader.catalog().versions,
     )
+    job_id = record_job(ledger, new)
     for position, table in enumerate(plan.tables, start=1):
         record_table(ledger, job_id, position, table)
     return job_id

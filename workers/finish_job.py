@@ -77,7 +77,7 @@ def _add_foreign_key(
         refused = attempt(ledger, ddl.foreign_key(plan, key), f"adding foreign key {key.name} of table {plan.name}")
         if refused is not None:
             return Grade.REFUSED, refused.reason
-    validation = ddl.validate_foreign_key(plan, key)
+    validation = ddl.validate_constraint(plan, key.name)
     refused = attempt(ledger, validation, f"validating foreign key {key.name} of table {plan.name}")
     if refused is not None:
         return Grade.APPROXIMATED, f"left NOT VALID, so that it binds new rows alone: {refused.reason}"

@@ -8,12 +8,16 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from shared.records.keys import decode_range, decode_value
-from shared.records.plan import JobOptions, ObjectGrade, TablePlan
+from shared.records.plan import JobOptions, ObjectGrade, ObjectPlan, TablePlan
+from shared.records.source import SourceVersion, Unreadable
 from shared.records.work import Chunk, CopyPath, Job, JobTable, Mismatch, MismatchKind, Reject
 
 _PLAN: Final = TypeAdapter(TablePlan)
 _OPTIONS: Final = TypeAdapter(JobOptions)
 _GRADES: Final = TypeAdapter(tuple[ObjectGrade, ...])
+_OBJECTS: Final = TypeAdapter(tuple[ObjectPlan, ...])
+_VERSIONS: Final = TypeAdapter(tuple[SourceVersion, ...])
+_UNREADABLE: Final = TypeAdapter(tuple[Unreadable, ...])
 
 
 def encode_plan(plan: TablePlan) -> Any:
@@ -29,6 +33,21 @@ def encode_options(options: JobOptions) -> Any:
 def encode_grades(grades: Sequence[ObjectGrade]) -> Any:
     """Render grades as JSON."""
     return _GRADES.dump_python(tuple(grades), mode="json")
+
+
+def encode_objects(objects: Sequence[ObjectPlan]) -> Any:
+    """Render the objects of a job as JSON."""
+    return _OBJECTS.dump_python(tuple(objects), mode="json")
+
+
+def encode_versions(versions: Sequence[SourceVersion]) -> Any:
+    """Render a source's versions as JSON."""
+    return _VERSIONS.dump_python(tuple(versions), mode="json")
+
+
+def encode_unreadable(unreadable: Sequence[Unreadable]) -> Any:
+    """Render what could not be read as JSON."""
+    return _UNREADABLE.dump_python(tuple(unreadable), mode="json")
 
 
 def chunk_of(row: Any) -> Chunk:
@@ -75,6 +94,9 @@ def job_of(row: Any) -> Job:
         created_at=row.created_at,
         ended_at=row.ended_at,
         error=row.error,
+        objects=_OBJECTS.validate_python(row.objects),
+        versions=_VERSIONS.validate_python(row.versions),
+        unreadable=_UNREADABLE.validate_python(row.unreadable),
     )
 
 

@@ -12,8 +12,11 @@ from shared.errors import OperatorError
 from shared.ledger.codec import (
     chunk_of,
     encode_grades,
+    encode_objects,
     encode_options,
     encode_plan,
+    encode_unreadable,
+    encode_versions,
     job_of,
     table_of,
 )
@@ -28,8 +31,8 @@ from shared.ledger.states import (
 )
 from shared.ledger.tables import chunks, jobs, tables
 from shared.records.keys import encode_range
-from shared.records.plan import JobOptions, ObjectGrade, TablePlan
-from shared.records.work import Chunk, Job, JobTable, PlannedChunk
+from shared.records.plan import ObjectGrade, TablePlan
+from shared.records.work import Chunk, Job, JobTable, NewJob, PlannedChunk
 from shared.redact import redact
 
 _START_LOCK: Final = 0x70676376
@@ -67,26 +70,20 @@ def refuse_running(ledger: Ledger, plans: Sequence[TablePlan]) -> None:
         raise OperatorError(msg)
 
 
-def record_job(
-    ledger: Ledger,
-    *,
-    source_url: str,
-    snapshot_url: str,
-    fingerprint: str,
-    target_schema: str,
-    options: JobOptions,
-    grades: Sequence[ObjectGrade],
-) -> int:
-    """Record a job and return its id; the source's URL is redacted here, whatever the caller did."""
+def record_job(ledger: Ledger, job: NewJob) -> int:
+    """Record a job and return its id."""
     statement = (
         sa.insert(jobs)
         .values(
-            source_url=redact(source_url),
-            snapshot_url=snapshot_url,
-            fingerprint=fingerprint,
-            target_schema=target_schema,
-            options=encode_options(options),
-            grades=encode_grades(grades),
+            source_url=redact(job.source_url),
+            snapshot_url=job.snapshot_url,
+            fingerprint=job.fingerprint,
+            target_schema=job.target_schema,
+            options=encode_options(job.options),
+            grades=encode_grades(job.grades),
+            objects=encode_objects(job.objects),
+            versions=encode_versions(job.versions),
+            unreadable=encode_unreadable(job.unreadable),
         )
         .returning(jobs.c.id)
     )

@@ -29,6 +29,18 @@ class RelationKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetAbilities:
+    """What the target's server can do, as far as plans depend on it."""
+
+    version: int = 160000
+    """As server_version_num."""
+    icu: bool = True
+    """Whether collations of ICU can be made."""
+    citext: bool = False
+    """Whether the extension citext is there or can be made by the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingColumn:
     """One column of a table that was there before."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from shared.records.rules import Rule, Treatment
 from shared.records.source import ChunkKey, ObjectKind, StorageClass
 
 
@@ -43,6 +44,16 @@ class TargetType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedPlan:
+    """How the target computes a column; its values are compared, never copied."""
+
+    sql: str
+    """The expression in PostgreSQL's terms, without parentheses around it."""
+    stored: bool = True
+    """False: VIRTUAL, which PostgreSQL has from version 18 on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetColumn:
     """One column of a target table and where its values come from."""
 
@@ -64,6 +75,12 @@ class TargetColumn:
     """The storage classes that the profile found, NULL aside."""
     expected_rejects: int = 0
     """How many values the profile says this type cannot hold."""
+    treatment: Treatment = field(default_factory=Treatment)
+    """What a rule does to values first; copier and verification each read it for themselves."""
+    generated: GeneratedPlan | None = None
+    """None: an ordinary column, whose values are copied."""
+    collation: str | None = None
+    """A collation as SQL names it (``"public"."nocase"``), or None for the database's own."""
 
     @property
     def mixed(self) -> bool:
@@ -93,11 +110,20 @@ class KeyPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPlan:
-    """A plain index of the target: column names with their direction."""
+    """An index of the target that is no constraint."""
 
     name: str
-    columns: tuple[str, ...]
-    descending: tuple[bool, ...]
+    columns: tuple[str, ...] = ()
+    """Plain columns; empty where `terms` are given."""
+    descending: tuple[bool, ...] = ()
+    """One for each of the columns."""
+    terms: tuple[str, ...] = ()
+    """Each key as SQL (``lower("name" COLLATE "C") DESC``), where one is more than a column with a direction."""
+    unique: bool = False
+    where: str | None = None
+    """The predicate of a partial index in PostgreSQL's terms."""
+    method: str = "btree"
+    """PostgreSQL's access method: btree, hash, gin, gist."""
     graded_as: GradedAs | None = field(default=None, compare=False)
 
 
@@ -115,6 +141,52 @@ class ForeignKeyPlan:
     deferrable: bool = False
     initially_deferred: bool = False
     graded_as: GradedAs | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlan:
+    """A CHECK constraint of the target; added NOT VALID after the rows and validated then."""
+
+    name: str
+    sql: str
+    """The condition in PostgreSQL's terms, without parentheses around it."""
+    graded_as: GradedAs | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """Full-text search: a generated tsvector column, added to a loaded table, with a GIN index on it."""
+
+    column: str
+    expression: str
+    """What the column is generated from: ``to_tsvector('english', coalesce("body", ''))``."""
+    index: str
+    graded_as: GradedAs | None = field(default=None, compare=False)
+
+
+class BuildPhase(enum.StrEnum):
+    """When an object that belongs to no single table is made."""
+
+    BEFORE = "before"
+    """Before the tables: collations, extensions, functions that defaults and checks call."""
+    AFTER = "after"
+    """After all rows, keys and foreign keys: views, triggers and their functions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectPlan:
+    """An object of the target that belongs to no single table. Its statements may run twice (CREATE OR REPLACE)."""
+
+    name: str
+    phase: BuildPhase
+    statements: tuple[str, ...]
+    """Run in order in one savepoint; where one is refused, none holds."""
+    needs: tuple[str, ...] = ()
+    """Target names of the job's tables that must be complete first."""
+    table: str | None = None
+    """The source table that its grade belongs to, or None."""
+    graded_as: GradedAs | None = field(default=None, compare=False)
+    """None: a means to an end, with no grade of its own."""
 
 
 class LoadPath(enum.StrEnum):
@@ -171,6 +243,8 @@ class TablePlan:
     unique_keys: tuple[KeyPlan, ...] = ()
     indexes: tuple[IndexPlan, ...] = ()
     foreign_keys: tuple[ForeignKeyPlan, ...] = ()
+    checks: tuple[CheckPlan, ...] = ()
+    search: tuple[SearchPlan, ...] = ()
     match_key: tuple[str, ...] = ()
     """Target columns that identify a row: for ON CONFLICT and for verification. Empty: none."""
     compare_by: CompareBy = CompareBy.MULTISET
@@ -181,6 +255,11 @@ class TablePlan:
     row_bytes: float = 1.0
     row_limit: int | None = None
     """--limit: at most this many rows, the first ones by chunk key; None: all."""
+    sampled: bool = False
+    """Whether the profile saw a part of the rows alone: any column may then hold any storage class."""
+    swap_into: str | None = None
+    """With --recreate the schema that the table moves into once the job's tables are complete; until then it
+    stands in `schema`, a staging schema of the job's own. None: it is where it belongs."""
 
 
 class Grade(enum.StrEnum):
@@ -209,6 +288,26 @@ class SchemaPlan:
 
     tables: tuple[TablePlan, ...]
     grades: tuple[ObjectGrade, ...]
+    objects: tuple[ObjectPlan, ...] = ()
+    """In the order in which they are made."""
+
+
+class TypesPolicy(enum.StrEnum):
+    """What decides where values and declared type of a column disagree."""
+
+    LOSSLESS = "lossless"
+    """The values: the type holds every one of them."""
+    DECLARED = "declared"
+    """The declared type: what it cannot hold becomes a reject."""
+
+
+class ProfileMode(enum.StrEnum):
+    """How much of a table is looked at before types are chosen."""
+
+    FULL = "full"
+    """Every value."""
+    SAMPLE = "sample"
+    """A bounded number of rows, spread over the table; the copy catches what they did not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,3 +327,9 @@ class JobOptions:
     verify: bool = True
     preserve_identifiers: bool = False
     """True: names stay as they are (--identifiers preserve); False: folded to lower case."""
+    types: TypesPolicy = TypesPolicy.LOSSLESS
+    profile: ProfileMode = ProfileMode.FULL
+    salvage: bool = False
+    """Whether a damaged source is copied as far as it can be read."""
+    rules: tuple[Rule, ...] = ()
+    """From pgconvoy.toml."""

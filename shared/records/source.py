@@ -60,6 +60,8 @@ class SourceColumn:
     primary_key_position: int | None = None
     """1-based place in the primary key, or None."""
     generated: Generated = Generated.NO
+    generated_sql: str | None = None
+    """What a generated column is computed from, in the source's dialect, without parentheses around it."""
     collation: str = "BINARY"
 
 
@@ -108,9 +110,39 @@ class SourceForeignKey:
     initially_deferred: bool = False
 
 
+class VirtualModule(enum.StrEnum):
+    """Modules of SQLite whose virtual tables are translated."""
+
+    FTS3 = "fts3"
+    FTS4 = "fts4"
+    FTS5 = "fts5"
+    RTREE = "rtree"
+    RTREE_I32 = "rtree_i32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualTable:
+    """What a full-text search table or an R-tree was made with."""
+
+    name: str
+    module: VirtualModule
+    columns: tuple[str, ...]
+    """FTS: the searched columns. R-tree: the bounds of each dimension, least and most in turn."""
+    unindexed: tuple[str, ...] = ()
+    """FTS columns that are kept and not searched."""
+    content_table: str | None = None
+    """FTS: the table of the source whose rows are searched (``content=``); None: it keeps its texts itself."""
+    content_rowid: str | None = None
+    contentless: bool = False
+    """FTS with ``content=''``: the texts are nowhere, only their index is."""
+    tokenizer: str = ""
+    """As declared: ``porter unicode61 remove_diacritics 2``."""
+    sql: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTable:
-    """One ordinary table of the source (no view, no virtual table, no shadow table)."""
+    """One table of the source that is copied: ordinary, or what a virtual table keeps (`virtual`)."""
 
     name: str
     columns: tuple[SourceColumn, ...]
@@ -127,6 +159,8 @@ class SourceTable:
     has_checks: bool = False
     sql: str = ""
     """The CREATE TABLE statement."""
+    virtual: VirtualTable | None = None
+    """What the table is the content of, under that virtual table's name; None for ordinary tables."""
 
 
 class ObjectKind(enum.StrEnum):
@@ -157,6 +191,17 @@ class SourceObject:
     table: str | None = None
     """The table that a trigger or shadow table belongs to, or None."""
     sql: str = ""
+    virtual: VirtualTable | None = None
+    """For a virtual table of a known module, what it was made with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceVersion:
+    """What the source says of its schema's version."""
+
+    name: str
+    """``user_version``, ``application_id``, ``alembic``, ``django auth`` (an app of Django's)."""
+    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +210,18 @@ class SourceCatalog:
 
     tables: tuple[SourceTable, ...]
     objects: tuple[SourceObject, ...] = ()
+    versions: tuple[SourceVersion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A part of a damaged source that could not be read."""
+
+    table: str
+    key_range: str
+    """For people: ``rowid 1001 to 1050``."""
+    reason: str
+    """What the source said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +240,21 @@ class ColumnProfile:
     integral_reals: int | None = None
     """Reals without a fraction, of a magnitude below 2**63."""
     infinities: int | None = None
+    empty_texts: int | None = None
+    """Texts of no character."""
+    longest_text: int | None = None
+    """Bytes of the longest text as it is stored."""
+    longest_blob: int | None = None
+    """Bytes of the longest blob."""
+    invalid_texts: int | None = None
+    """Texts that are not valid in the source's encoding."""
+    epoch_s: int | None = None
+    """Integers and reals that are plausible as seconds since 1970: from 1980 to 2100. Asked of columns whose name or
+    declared type speaks of time, like the next three."""
+    epoch_ms: int | None = None
+    epoch_us: int | None = None
+    julian_days: int | None = None
+    """Reals that are plausible as Julian days of the same years."""
     nul_texts: int | None = None
     """Texts with a U+0000 in them, which PostgreSQL's text cannot hold."""
     decimal_integer_digits: int | None = None
@@ -230,6 +302,8 @@ class TableProfile:
     """An estimate of the bytes that the rows take, from sampled row widths."""
     columns: dict[str, ColumnProfile]
     """By column name, in the table's order."""
+    sampled_rows: int | None = None
+    """How many rows were looked at; None: all of them. The counts are of those rows."""
 
     @property
     def row_bytes(self) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.records.keys import ChunkRange, Value
-from shared.records.plan import JobOptions, ObjectGrade, TablePlan
+from shared.records.plan import JobOptions, ObjectGrade, ObjectPlan, TablePlan
+from shared.records.source import SourceVersion, Unreadable
 
 
 class CopyPath(enum.StrEnum):
@@ -133,6 +134,27 @@ class Job:
     created_at: datetime
     ended_at: datetime | None = None
     error: str | None = None
+    objects: tuple[ObjectPlan, ...] = ()
+    """What belongs to no single table, in the order in which it is made."""
+    versions: tuple[SourceVersion, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    """With --salvage: what of the source could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job before it is recorded."""
+
+    source_url: str
+    """Redacted when it is recorded, whatever the caller did."""
+    snapshot_url: str
+    fingerprint: str
+    target_schema: str
+    options: JobOptions
+    grades: tuple[ObjectGrade, ...] = ()
+    objects: tuple[ObjectPlan, ...] = ()
+    versions: tuple[SourceVersion, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

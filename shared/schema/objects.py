@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan, TableRead
+from shared.records.existing import TargetAbilities
+from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, SearchPlan, TablePlan, TableRead
 from shared.records.source import ObjectKind, SourceCatalog, SourceObject, TableProfile
 from shared.schema.checks import checks_of
 from shared.schema.columns import PlannedColumns, plan_columns
@@ -17,9 +18,14 @@ from shared.schema.key_types import reconcile
 from shared.schema.keys import PlannedKeys, plan_keys
 from shared.schema.matching import chunk_column_of, compare_by
 from shared.schema.names import GivenName, Names, fold
+from shared.schema.triggers import plan_triggers
+from shared.schema.views import plan_views
+from shared.schema.virtual_tables import plan_virtual_tables
+from shared.schema.world import PlannedObjects, World
 
 MAX_COLUMNS: Final = 1600
 """Most columns of a PostgreSQL table (its documentation, appendix K)."""
+_ANY_SERVER: Final = TargetAbilities()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +40,12 @@ def translate(
     *,
     target_schema: str,
     options: JobOptions,
+    abilities: TargetAbilities = _ANY_SERVER,
 ) -> SchemaPlan:
     """Translate the tables that the operator asked for, and say of every object what became of it.
 
-    `profiles` holds one profile for each of those tables, by source name. The plans are for an empty target;
-    `shared.schema.existing` fits them onto tables that are there already.
+    `profiles` holds one profile for each of those tables, by source name. The plans are for an empty target on a
+    server with the given `abilities`; `shared.schema.existing` fits them onto tables that are there already.
 
     Raises:
         OperatorError: for tables that the source does not have.
@@ -53,13 +60,19 @@ def translate(
     ]
     finished = _with_foreign_keys(planned, catalog)
     too_wide = [_too_wide(draft) for draft in drafts if len(draft.table.columns) > MAX_COLUMNS]
+    world = World(
+        neighbours={fold(each.neighbour.draft.table.name): each.neighbour for each in finished},
+        catalog=catalog,
+        schema=target_schema,
+        relations=relations,
+        options=options,
+        abilities=abilities,
+    )
+    others = _others(world, {fold(table.name) for table in picked})
     return SchemaPlan(
-        tables=tuple(each.neighbour.plan for each in finished),
-        grades=(
-            *(grade for each in finished for grade in each.grades),
-            *too_wide,
-            *_other_objects(catalog.objects, {fold(table.name) for table in picked}, options),
-        ),
+        tables=tuple(_searched(each.neighbour.plan, others.search) for each in finished),
+        grades=(*(grade for each in finished for grade in each.grades), *too_wide, *others.grades),
+        objects=others.objects,
     )
 
 
@@ -128,25 +141,35 @@ def _check_grades(draft: Draft) -> Iterable[ObjectGrade]:
         )
 
 
-def _other_objects(objects: Iterable[SourceObject], picked: set[str], options: JobOptions) -> Iterable[ObjectGrade]:
-    """Everything that is no ordinary table: none of it is translated yet.
+def _others(world: World, picked: set[str]) -> PlannedObjects:
+    """Plan everything that is no table: virtual tables, views, triggers.
 
     Where the operator named tables, objects of other tables and of none are not what was asked for.
     """
-    for each in objects:
-        of_picked = each.table is not None and fold(each.table) in picked
-        if of_picked or not (options.tables or (options.exclude and _of_excluded(each, options))):
-            yield ObjectGrade(
-                kind=each.kind, name=each.name, table=each.table, grade=Grade.REFUSED, reason=_object_reason(each)
-            )
+    asked = [each for each in world.catalog.objects if _is_asked(each, picked, world.options)]
+    planned = [
+        plan([each for each in asked if each.kind in kinds], world)
+        for plan, kinds in (
+            (plan_virtual_tables, {ObjectKind.VIRTUAL_TABLE, ObjectKind.SHADOW_TABLE}),
+            (plan_views, {ObjectKind.VIEW}),
+            (plan_triggers, {ObjectKind.TRIGGER}),
+        )
+    ]
+    return PlannedObjects(
+        objects=tuple(each for part in planned for each in part.objects),
+        grades=tuple(grade for part in planned for grade in part.grades),
+        search={name: plans for part in planned for name, plans in (part.search or {}).items()},
+    )
+
+
+def _is_asked(each: SourceObject, picked: set[str], options: JobOptions) -> bool:
+    of_picked = each.table is not None and fold(each.table) in picked
+    return of_picked or not (options.tables or (options.exclude and _of_excluded(each, options)))
 
 
 def _of_excluded(each: SourceObject, options: JobOptions) -> bool:
     return each.table is not None and fold(each.table) in {fold(name) for name in options.exclude}
 
 
-def _object_reason(each: SourceObject) -> str:
-    if each.kind is ObjectKind.SHADOW_TABLE:
-        return f"it holds what the virtual table {each.table or 'it belongs to'} is made of, in SQLite's own form"
-    by_hand = f"recreate it by hand: {each.sql}" if each.sql else "recreate it by hand"
-    return f"{each.kind}s are not translated yet; {by_hand}"
+def _searched(plan: TablePlan, search: Mapping[str, tuple[SearchPlan, ...]] | None) -> TablePlan:
+    return replace(plan, search=(search or {}).get(fold(plan.read.table), ()))

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from shared.records.plan import (
+    CheckPlan,
     ForeignKeyPlan,
     Grade,
     IndexPlan,
     KeyPlan,
     ObjectGrade,
     SchemaPlan,
+    SearchPlan,
     TablePlan,
     TargetColumn,
 )
@@ -45,11 +47,34 @@ def unique_key(plan: TablePlan, key: KeyPlan) -> str:
 
 def index(plan: TablePlan, index_plan: IndexPlan) -> str:
     """Make an index."""
-    columns = ", ".join(
+    terms = index_plan.terms or [
         quote(name) + (" DESC" if descending else "")
         for name, descending in zip(index_plan.columns, index_plan.descending, strict=True)
+    ]
+    unique = "UNIQUE " if index_plan.unique else ""
+    where = f" WHERE {index_plan.where}" if index_plan.where else ""
+    return (
+        f"CREATE {unique}INDEX {quote(index_plan.name)} ON {_table(plan)}"
+        f" USING {index_plan.method} ({', '.join(terms)}){where}"
     )
-    return f"CREATE INDEX {quote(index_plan.name)} ON {_table(plan)} ({columns})"
+
+
+def check(plan: TablePlan, check_plan: CheckPlan) -> str:
+    """Add a CHECK; it binds new rows at once and old ones when it is validated."""
+    return f"{_add_constraint(plan, check_plan.name)} CHECK ({check_plan.sql}) NOT VALID"
+
+
+def search_column(plan: TablePlan, search: SearchPlan) -> str:
+    """Add the column that full-text search looks in."""
+    return (
+        f"ALTER TABLE {_table(plan)} ADD COLUMN {quote(search.column)} tsvector"
+        f" GENERATED ALWAYS AS ({search.expression}) STORED"
+    )
+
+
+def search_index(plan: TablePlan, search: SearchPlan) -> str:
+    """Index what full-text search looks in."""
+    return f"CREATE INDEX {quote(search.index)} ON {_table(plan)} USING gin ({quote(search.column)})"
 
 
 def foreign_key(plan: TablePlan, key: ForeignKeyPlan, *, not_valid: bool = True) -> str:
@@ -64,9 +89,9 @@ def foreign_key(plan: TablePlan, key: ForeignKeyPlan, *, not_valid: bool = True)
     )
 
 
-def validate_foreign_key(plan: TablePlan, key: ForeignKeyPlan) -> str:
-    """Check the rows that were there before a NOT VALID foreign key."""
-    return f"ALTER TABLE {_table(plan)} VALIDATE CONSTRAINT {quote(key.name)}"
+def validate_constraint(plan: TablePlan, name: str) -> str:
+    """Check the rows that were there before a constraint that is NOT VALID."""
+    return f"ALTER TABLE {_table(plan)} VALIDATE CONSTRAINT {quote(name)}"
 
 
 def identity(plan: TablePlan, column: TargetColumn) -> str | None:
@@ -157,7 +182,18 @@ def _table(plan: TablePlan) -> str:
 
 def _column(column: TargetColumn) -> str:
     default = "" if column.default is None else f" DEFAULT {column.default}"
-    return f"{quote(column.name)} {column.type.sql}{default}{' NOT NULL' if column.not_null else ''}"
+    collation = "" if column.collation is None else f" COLLATE {column.collation}"
+    return f"{quote(column.name)} {column.type.sql}{collation}{default}{_generated(column)}{_not_null(column)}"
+
+
+def _generated(column: TargetColumn) -> str:
+    if column.generated is None:
+        return ""
+    return f" GENERATED ALWAYS AS ({column.generated.sql}) {'STORED' if column.generated.stored else 'VIRTUAL'}"
+
+
+def _not_null(column: TargetColumn) -> str:
+    return " NOT NULL" if column.not_null else ""
 
 
 def _add_constraint(plan: TablePlan, name: str) -> str:

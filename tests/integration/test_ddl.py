@@ -171,9 +171,9 @@ def test_not_valid_keys_are_validated_later(run: Run) -> None:
         run(statement)
     run(ddl.foreign_key(child, child.foreign_keys[0]))
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
-        run(ddl.validate_foreign_key(child, child.foreign_keys[0]))
+        run(ddl.validate_constraint(child, child.foreign_keys[0].name))
     run("INSERT INTO p VALUES (7)")
-    run(ddl.validate_foreign_key(child, child.foreign_keys[0]))
+    run(ddl.validate_constraint(child, child.foreign_keys[0].name))
     run(ddl.analyze(child))
 
 

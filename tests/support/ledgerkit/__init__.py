@@ -15,7 +15,7 @@ from shared.ledger.upgrade import upgrade_ledger
 from shared.records.keys import OPEN, KeyRange
 from shared.records.plan import JobOptions, TablePlan, TableRead, TargetColumn, TargetType, TypeKind
 from shared.records.source import ChunkKey, ChunkKeyKind
-from shared.records.work import PlannedChunk
+from shared.records.work import NewJob, PlannedChunk
 
 BIGINT = TargetType(kind=TypeKind.BIGINT, sql="bigint")
 
@@ -53,12 +53,13 @@ def record(store: LedgerStore, *, chunks: int, name: str = "t") -> tuple[int, in
     with store.transaction() as ledger:
         job_id = record_job(
             ledger,
-            source_url="sqlite:///shop.db",
-            snapshot_url="sqlite:///snapshot.db",
-            fingerprint="f",
-            target_schema="public",
-            options=JobOptions(),
-            grades=(),
+            NewJob(
+                source_url="sqlite:///shop.db",
+                snapshot_url="sqlite:///snapshot.db",
+                fingerprint="f",
+                target_schema="public",
+                options=JobOptions(),
+            ),
         )
         table_id = record_table(ledger, job_id, 1, plan_of(name))
         record_chunks(ledger, job_id, table_id, 1, planned)
