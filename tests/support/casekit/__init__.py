@@ -1,0 +1,8 @@
+"""Cases as data: a folder with a source, what is asked for, and what must come of it."""
+
+from casekit.case import Case, cases_in
+from casekit.inline import inline_workforce
+from casekit.running import Result, run_case
+from casekit.writing import as_json
+
+__all__ = ["Case", "Result", "as_json", "cases_in", "inline_workforce", "run_case"]
