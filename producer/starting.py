@@ -131,7 +131,7 @@ def _record_plan(
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
     plan = fit_to_target(ledger, plan, settings, options)
-    make_tables(ledger, plan.tables, schema=settings.target_schema, recreate=options.recreate)
+    make_tables(ledger, plan, schema=settings.target_schema, recreate=options.recreate)
     new = NewJob(
         source_url=source.original,
         snapshot_url=source.url,

@@ -29,6 +29,7 @@ class Point(enum.StrEnum):
     COMMITTED_NOT_ACKNOWLEDGED = "committed_not_acknowledged"
     BUILDING = "building"
     COMPARING = "comparing"
+    FINISHING = "finishing"
 
 
 def reach(point: Point, number: int) -> None:

@@ -1,21 +1,25 @@
-"""The end of a job: foreign keys, identities, statistics, and the state that its tables add up to."""
+"""The end of a job: foreign keys, identities, statistics, views and triggers, and the state its tables add up to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from shared.grading import Less, Outcomes
 from shared.ledger.jobs import move_job, read_job, read_tables
 from shared.ledger.progress import read_progress
 from shared.ledger.queueing import open_tables
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
-from shared.records.plan import ForeignKeyPlan, Grade, GradedAs, TablePlan
+from shared.points import Point, reach
+from shared.records.plan import BuildPhase, ForeignKeyPlan, Grade, GradedAs, ObjectPlan, TablePlan
 from shared.records.source import ObjectKind
-from shared.records.work import TableProgress
+from shared.records.work import Job, JobTable, TableProgress
 from shared.target import ddl
+from shared.target.statements import attempt, run
+from shared.target.violations import orphans
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
-from workers.objects import attempt, existing_objects, grade_object, is_identity, run
+from workers.objects import existing_objects, is_identity, left_not_valid, less, record_outcomes
 
 
 @left_to_rescue
@@ -32,12 +36,17 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         if open_tables(ledger, job_id):
             return f"job {job_id} still has tables to do"
         move_job(ledger, job_id, JobState.VERIFYING)
-        completed = [table.plan for table in read_tables(ledger, job_id) if table.state == TableState.COMPLETED]
+        tables = read_tables(ledger, job_id)
+        completed = [table.plan for table in tables if table.state == TableState.COMPLETED]
+        outcomes = Outcomes()
         for plan in completed:
-            _add_foreign_keys(ledger, job_id, plan, completed)
+            _add_foreign_keys(ledger, plan, completed, outcomes)
         for plan in completed:
             _continue_identities(ledger, plan)
-            run(ledger, ddl.analyze(plan))
+            run(ledger.connection, ddl.analyze(plan))
+        _make_objects(ledger, job, tables, outcomes)
+        record_outcomes(ledger, job_id, outcomes)
+        reach(Point.FINISHING, job_id)
         state, error = _outcome(read_progress(ledger, job_id))
         move_job(ledger, job_id, state, error=error)
     return f"job {job_id} is {state}"
@@ -55,33 +64,53 @@ def _outcome(tables: Sequence[TableProgress]) -> tuple[JobState, str | None]:
     return JobState.COMPLETED, None
 
 
-def _add_foreign_keys(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, completed: Sequence[TablePlan]) -> None:
+def _add_foreign_keys(
+    ledger: SqlAlchemyLedger, plan: TablePlan, completed: Sequence[TablePlan], outcomes: Outcomes
+) -> None:
     """Add a table's foreign keys NOT VALID, then validate each; what the rows violate stays NOT VALID, graded so."""
     there = existing_objects(ledger, plan)
     parents = {table.name for table in completed}
     for key in plan.foreign_keys:
         graded_as = key.graded_as or GradedAs(kind=ObjectKind.FOREIGN_KEY, name=key.name)
-        refusal = _add_foreign_key(ledger, plan, key, there=key.name in there, complete=key.parent in parents)
-        planned = Grade.APPROXIMATED if graded_as.doubt else Grade.EXACT, graded_as.doubt
-        grade, reason = refusal or planned
-        grade_object(ledger, job_id, plan, graded_as, grade=grade, reason=reason)
+        found = _add_foreign_key(ledger, plan, key, there=key.name in there, complete=key.parent in parents)
+        outcomes.add(graded_as, plan.read.table, found)
 
 
 def _add_foreign_key(
     ledger: SqlAlchemyLedger, plan: TablePlan, key: ForeignKeyPlan, *, there: bool, complete: bool
-) -> tuple[Grade, str] | None:
+) -> Less | None:
     """Add and validate a foreign key; returns what is less than planned and why, or None."""
     if not complete:
-        return Grade.REFUSED, f"its parent table {key.parent} is not complete; the end of `producer requeue` adds it"
+        reason = f"its parent table {key.parent} is not complete; the end of `producer requeue` adds it"
+        return less(Grade.REFUSED, reason)
+    what = f"foreign key {key.name} of table {plan.name}"
     if not there:
-        refused = attempt(ledger, ddl.foreign_key(plan, key), f"adding foreign key {key.name} of table {plan.name}")
+        refused = attempt(ledger.connection, ddl.foreign_key(plan, key), f"adding {what}")
         if refused is not None:
-            return Grade.REFUSED, refused.reason
-    validation = ddl.validate_constraint(plan, key.name)
-    refused = attempt(ledger, validation, f"validating foreign key {key.name} of table {plan.name}")
-    if refused is not None:
-        return Grade.APPROXIMATED, f"left NOT VALID, so that it binds new rows alone: {refused.reason}"
-    return None
+            return less(Grade.REFUSED, refused.reason)
+    refused = attempt(ledger.connection, ddl.validate_constraint(plan, key.name), f"validating {what}")
+    if refused is None:
+        return None
+    return left_not_valid(orphans(ledger.connection, plan, key) or refused.reason, key.graded_as)
+
+
+def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable], outcomes: Outcomes) -> None:
+    """Make what belongs to no single table, each in a savepoint; what PostgreSQL refuses is graded so and left out."""
+    incomplete = {table.plan.name for table in tables if table.state != TableState.COMPLETED}
+    for each in job.objects:
+        if each.phase is BuildPhase.AFTER:
+            found = _make_object(ledger, each, incomplete)
+            if each.graded_as is not None:
+                outcomes.add(each.graded_as, each.table, found)
+
+
+def _make_object(ledger: SqlAlchemyLedger, planned: ObjectPlan, incomplete: Collection[str]) -> Less | None:
+    awaited = [name for name in planned.needs if name in incomplete]
+    if awaited:
+        tables = f"table {awaited[0]} is" if len(awaited) == 1 else f"tables {', '.join(awaited)} are"
+        return less(Grade.REFUSED, f"its {tables} not complete; the end of `producer requeue` makes it")
+    refused = attempt(ledger.connection, planned.statements, f"making {planned.name}")
+    return None if refused is None else less(Grade.REFUSED, f"left out: {refused.reason}")
 
 
 def _continue_identities(ledger: SqlAlchemyLedger, plan: TablePlan) -> None:
@@ -90,5 +119,5 @@ def _continue_identities(ledger: SqlAlchemyLedger, plan: TablePlan) -> None:
         if column.identity:
             made = ddl.identity(plan, column)
             if made is not None and not is_identity(ledger, plan, column):
-                run(ledger, made)
-            run(ledger, ddl.continue_identity(plan, column))
+                run(ledger.connection, made)
+            run(ledger.connection, ddl.continue_identity(plan, column))

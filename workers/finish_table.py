@@ -20,7 +20,7 @@ from shared.records.work import JobTable
 from shared.target.connections import translate_error
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
-from workers.objects import Built, build_keys
+from workers.objects import Built, build_table
 
 
 @left_to_rescue
@@ -69,7 +69,7 @@ def _build(context: WorkerContext, table_id: int) -> bool:
             return False
         options = read_job(ledger, table.job_id).options
         reach(Point.BUILDING, table_id)
-        built = build_keys(ledger, table.job_id, table.plan) if table.plan.creates else Built()
+        built = build_table(ledger, table.job_id, table.plan) if table.plan.creates else Built()
         if built.error is not None:
             return move_table(ledger, table_id, TableState.FAILED, error=built.error)
         if table.plan.match_key in built.left_out:

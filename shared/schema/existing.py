@@ -130,6 +130,8 @@ def _fitted(plan: TablePlan, written: Sequence[_Pair], match_key: tuple[str, ...
         unique_keys=(),
         indexes=(),
         foreign_keys=(),
+        checks=(),
+        search=(),
         match_key=match_key,
         compare_by=compare_by(match_key, columns, chunk_column_of(plan.read.chunk_key, rowid_column)),
     )

@@ -37,7 +37,19 @@ def fit_schema(
         kept, refusals = _keys_that_hold(plan, each.plan, fitted, by_name)
         refused.extend(refusals)
         tables.append(_renamed(replace(each.plan, foreign_keys=kept), names))
-    return SchemaPlan(tables=tuple(tables), grades=_regraded(plan, fitted, refused))
+    grades = _regraded(plan, fitted, refused)
+    if options.data_only:
+        return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
+    kept = {each.plan.read.table for each in fitted.values() if not each.plan.creates}
+    objects = tuple(each for each in plan.objects if each.table not in kept)
+    return SchemaPlan(tables=tuple(tables), grades=grades, objects=objects)
+
+
+def _left_out(grade: ObjectGrade) -> ObjectGrade:
+    """The grade of an object that a job without schema leaves to whoever made the schema."""
+    if grade.table is not None or grade.kind is ObjectKind.TABLE or grade.grade is Grade.REFUSED:
+        return grade
+    return replace(grade, grade=Grade.APPROXIMATED, reason="not made: --data-only takes the schema as it is")
 
 
 def _renamed(table: TablePlan, names: Names) -> TablePlan:
@@ -49,6 +61,7 @@ def _renamed(table: TablePlan, names: Names) -> TablePlan:
         primary_key=replace(primary, name=names.give(primary.name).name) if primary else None,
         unique_keys=tuple(replace(key, name=names.give(key.name).name) for key in table.unique_keys),
         indexes=tuple(replace(index, name=names.give(index.name).name) for index in table.indexes),
+        search=tuple(replace(search, index=names.give(search.index).name) for search in table.search),
     )
 
 

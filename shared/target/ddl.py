@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from shared.records.plan import (
+    BuildPhase,
     CheckPlan,
     ForeignKeyPlan,
     Grade,
     IndexPlan,
     KeyPlan,
     ObjectGrade,
+    ObjectPlan,
     SchemaPlan,
     SearchPlan,
     TablePlan,
@@ -59,9 +61,10 @@ def index(plan: TablePlan, index_plan: IndexPlan) -> str:
     )
 
 
-def check(plan: TablePlan, check_plan: CheckPlan) -> str:
-    """Add a CHECK; it binds new rows at once and old ones when it is validated."""
-    return f"{_add_constraint(plan, check_plan.name)} CHECK ({check_plan.sql}) NOT VALID"
+def check(plan: TablePlan, check_plan: CheckPlan, *, not_valid: bool = True) -> str:
+    """Add a CHECK; with `not_valid` it binds new rows at once and old ones when it is validated."""
+    valid = " NOT VALID" if not_valid else ""
+    return f"{_add_constraint(plan, check_plan.name)} CHECK ({check_plan.sql}){valid}"
 
 
 def search_column(plan: TablePlan, search: SearchPlan) -> str:
@@ -147,19 +150,34 @@ def build_keys(plan: TablePlan) -> tuple[str, ...]:
     )
 
 
+def build_search(plan: TablePlan) -> tuple[str, ...]:
+    """The columns and indexes of full-text search on one table."""
+    return tuple(sql for search in plan.search for sql in (search_column(plan, search), search_index(plan, search)))
+
+
 def whole_schema(plan: SchemaPlan) -> str:
-    """Render the schema as one script for psql; what is not translated stands at its end as comments."""
+    """Render the schema as one script for psql; what is not exact stands at its end as comments."""
     created = [table for table in plan.tables if table.creates]
     schemas = sorted({table.schema for table in created} - {"public"})
     statements = [
+        "SET client_encoding = 'UTF8'",
         "SET standard_conforming_strings = on",
         *(create_schema(schema) for schema in schemas),
+        *objects(plan.objects, BuildPhase.BEFORE),
         *(create_table(table) for table in created),
         *(statement for table in created for statement in build_keys(table)),
+        *(check(table, each, not_valid=False) for table in created for each in table.checks),
+        *(statement for table in created for statement in build_search(table)),
         *(foreign_key(table, key, not_valid=False) for table in created for key in table.foreign_keys),
         *identities(created),
+        *objects(plan.objects, BuildPhase.AFTER),
     ]
-    return "".join(statement + ";\n" for statement in statements) + "".join(_refusals(plan.grades))
+    return "".join(statement + ";\n" for statement in statements) + "".join(_not_exact(plan.grades))
+
+
+def objects(plans: Iterable[ObjectPlan], phase: BuildPhase) -> tuple[str, ...]:
+    """What makes the objects of one phase that belong to no single table."""
+    return tuple(statement for each in plans if each.phase is phase for statement in each.statements)
 
 
 def identities(plans: Iterable[TablePlan]) -> tuple[str, ...]:
@@ -168,11 +186,12 @@ def identities(plans: Iterable[TablePlan]) -> tuple[str, ...]:
     return tuple(statement for statement in found if statement is not None)
 
 
-def _refusals(grades: Iterable[ObjectGrade]) -> Iterable[str]:
+def _not_exact(grades: Iterable[ObjectGrade]) -> Iterable[str]:
     for grade in grades:
-        if grade.grade is Grade.REFUSED:
+        if grade.grade is not Grade.EXACT:
+            how = "not translated" if grade.grade is Grade.REFUSED else "approximated"
             place = f" of {grade.table}" if grade.table else ""
-            text = f"not translated: {grade.kind} {grade.name}{place}: {grade.reason}"
+            text = f"{how}: {grade.kind} {grade.name}{place}: {grade.reason}"
             yield "\n" + "".join(f"-- {line}\n" for line in text.replace("\0", "").splitlines())
 
 
