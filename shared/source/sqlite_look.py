@@ -11,23 +11,25 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from shared.records.source import SourceColumn, SourceTable, StorageClass
 from shared.source.sqlite_keys import Clause, column_sql, table_sql
 from shared.source.sqlite_moments import SHAPES
 from shared.source.sqlite_questions import (
     FRACTION_FUNCTION,
+    SHORT_TEXTS,
     Question,
-    certain_class,
     class_questions,
     has_decimals_at_most,
-    likely_class,
     moment_questions,
-    questions_raised,
+    short_text_question,
+    text_questions,
     value_questions,
 )
+from shared.source.sqlite_raised import certain_class, likely_class, questions_raised
 from shared.source.sqlite_tally import Answer, ColumnTally
+from shared.source.sqlite_texts import needs_judging
 
 _QUESTIONS_A_STATEMENT: Final = 400
 """SQLite allows 2,000 result columns and a statement of 1,000,000 bytes; a question about times takes up to 2,000."""
@@ -45,10 +47,11 @@ ClassCounts = dict[StorageClass, int]
 class ColumnLook:
     """One column while it is looked at."""
 
-    def __init__(self, column: SourceColumn, *, strict: bool) -> None:
+    def __init__(self, column: SourceColumn, *, strict: bool, joined: bool = True) -> None:
         certain = certain_class(column, strict=strict)
         self.sql = column_sql(column.name)
-        self.asked = questions_raised(column.declared_type)
+        self.asked = questions_raised(column)
+        self._joined = joined
         self.certain = certain is not None
         """Whether SQLite promises that there is no other storage class than `expected`."""
         self.expected: tuple[StorageClass, ...] = (certain or likely_class(column.declared_type),)
@@ -81,7 +84,14 @@ class ColumnLook:
         questions = list(value_questions(self.sql, classes, self.asked))
         if self.asked.moments and counts.get(StorageClass.TEXT):
             questions += moment_questions(self.sql, self._guessed_shapes(), pure=len(classes) == 1)
+        elif counts.get(StorageClass.TEXT):
+            questions += self.text_questions(counts)
         return questions
+
+    def text_questions(self, counts: ClassCounts) -> list[Question]:
+        """Ask what may be wrong with texts. Dates and times are spared it: they are ASCII without U+0000."""
+        pure = counts[StorageClass.TEXT] == sum(counts.values())
+        return list(text_questions(self.sql, pure=pure, joined=self._joined))
 
     def _guessed_shapes(self) -> tuple[str, ...]:
         # A date is a timestamp too, so that all are timestamps leaves open how many are dates.
@@ -101,13 +111,18 @@ class ColumnLook:
 
 
 class TableLook:
-    """What one thread sees of a table."""
+    """What one process sees of a table.
 
-    def __init__(self, table: SourceTable) -> None:
+    Args:
+        table: The table.
+        joined: Whether texts may be judged together, as those of UTF-8 may.
+    """
+
+    def __init__(self, table: SourceTable, *, joined: bool) -> None:
         self.table = table
         self.rows = 0
         self.columns = {
-            column.name: ColumnLook(column, strict=table.strict)
+            column.name: ColumnLook(column, strict=table.strict, joined=joined)
             for column in table.columns
             if column.name != table.rowid_column
         }
@@ -116,17 +131,35 @@ class TableLook:
         """Look at the rows of a key range."""
         seen = self._count_classes(connection, clause)
         asked = [(look, question) for look, counts in seen for question in look.questions(counts)]
-        answers = self._ask(connection, clause, [question for _, question in asked])
         moments: dict[int, dict[str, int]] = {}
-        for (look, question), answer in zip(asked, answers, strict=True):
-            look.tally.note(question, answer)
+        for look, question, answer in self._answered(connection, clause, asked):
             if question.field in SHAPES:
                 moments.setdefault(id(look), {})[question.field] = int(answer or 0)
+        shapeless: list[tuple[ColumnLook, Question]] = []
         for look, counts in seen:
             if id(look) in moments:
-                self._see_other_shapes(connection, clause, look, moments[id(look)], counts)
+                shaped = self._see_other_shapes(connection, clause, look, moments[id(look)], counts)
+                shapeless += [
+                    (look, each) for each in look.text_questions(counts) if shaped < counts[StorageClass.TEXT]
+                ]
             if look.asked.decimals and counts.get(StorageClass.REAL):
                 self._count_fraction_digits(connection, clause, look)
+        self._answered(connection, clause, shapeless)
+
+    def _answered(
+        self, connection: sqlite3.Connection, clause: Clause, asked: Sequence[tuple[ColumnLook, Question]]
+    ) -> list[tuple[ColumnLook, Question, Answer]]:
+        """Ask, and note the answers; short texts that hold something together are judged one by one."""
+        answered: list[tuple[ColumnLook, Question, Answer]] = []
+        answers = self._ask(connection, clause, [question for _, question in asked])
+        for (look, question), answer in zip(asked, answers, strict=True):
+            if question.field != SHORT_TEXTS:
+                look.tally.note(question, answer)
+                answered.append((look, question, answer))
+            elif needs_judging(answer):
+                single = short_text_question(look.sql)
+                look.tally.note(single, self._ask(connection, clause, [single])[0])
+        return answered
 
     def _count_classes(self, connection: sqlite3.Connection, clause: Clause) -> list[tuple[ColumnLook, ClassCounts]]:
         """Count rows, and each column's values by storage class."""
@@ -159,7 +192,8 @@ class TableLook:
         look: ColumnLook,
         found: dict[str, int],
         counts: ClassCounts,
-    ) -> None:
+    ) -> int:
+        """Count the shapes that the guess left open; returns how many texts have any."""
         texts = counts[StorageClass.TEXT]
         questions = list(moment_questions(look.sql, look.open_shapes(found, texts), pure=texts == sum(counts.values())))
         answers = self._ask(connection, clause, questions)
@@ -167,6 +201,8 @@ class TableLook:
             look.tally.note(question, answer)
             found[question.field] = int(answer or 0)
         look.learn_shape(found)
+        dates, timestamps, *others = (found.get(shape, 0) for shape in SHAPES)
+        return max(dates, timestamps) + sum(others)
 
     def _count_fraction_digits(self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook) -> None:
         """Find the most digits after the point, counting one by one only where the known most may be exceeded."""
@@ -183,8 +219,8 @@ class TableLook:
         (exact,) = self._ask(connection, beyond, [Question("", f"max({FRACTION_FUNCTION}({look.sql}))")])
         look.tally.fraction_digits = max(known, int(exact or 0))
 
-    def _ask(self, connection: sqlite3.Connection, clause: Clause, questions: Sequence[Question]) -> list[Answer]:
-        answers: list[Answer] = []
+    def _ask(self, connection: sqlite3.Connection, clause: Clause, questions: Sequence[Question]) -> list[Any]:
+        answers: list[Any] = []
         for first in range(0, len(questions), _QUESTIONS_A_STATEMENT):
             group = ", ".join(question.sql for question in questions[first : first + _QUESTIONS_A_STATEMENT])
             sql = f"SELECT {group} FROM {table_sql(self.table.name)} {clause.sql}"

@@ -1,4 +1,8 @@
-"""Look at every value of a table: what SQLite can answer in SQL, key range by key range, in several processes."""
+"""Look at the values of a table: what SQLite can answer in SQL, key range by key range, in several processes.
+
+Every row is looked at, or of a large table a sample: some thousand rows in each of a hundred places, spread evenly over
+the rows in key order, the first and the last among them.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +13,83 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Final
 
 from shared.records.keys import OPEN, Bound, ChunkRange, KeyRange, NullKeys
-from shared.records.source import SourceTable, StorageClass, TableProfile
+from shared.records.source import ChunkKeyKind, SourceTable, StorageClass, TableProfile
 from shared.source.sqlite_file import SqliteFile
 from shared.source.sqlite_json import judge_json
 from shared.source.sqlite_keys import table_sql, walk, where
 from shared.source.sqlite_look import ColumnLook, TableLook
-from shared.source.sqlite_questions import FRACTION_FUNCTION, JSON_FUNCTION, fraction_digits, value_questions
+from shared.source.sqlite_nulls import count_nulls_in_keys
+from shared.source.sqlite_questions import (
+    FRACTION_FUNCTION,
+    JSON_FUNCTION,
+    TEXT_FUNCTION,
+    fraction_digits,
+    value_questions,
+)
 from shared.source.sqlite_read import exact_text
+from shared.source.sqlite_texts import judge_text
 
 _RANGE_ROWS: Final = 50_000
 """Rows a key range: enough that starting a statement costs nothing, few enough that two processes end together."""
+_RANGE_VALUES: Final = 500_000
+"""Values a key range: its short texts are in memory at once, at most 128 bytes each."""
+_SAMPLE_ROWS: Final = 2_000
+_SAMPLE_PLACES: Final = 100
+"""200,000 rows in all."""
 _POOLED_RANGES: Final = 6
 """Below so many key ranges a table is done before the processes have started."""
 _START_METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 """A forked child opens connections of its own; a spawned one imports the whole command again, about 1 s."""
 _ROW_BYTES: Final = 6
 """Row header and rowid (fileformat2, section 1.6), beside a byte a column."""
+_UTF_8: Final = "utf-8"
 
 
-def profile_table(file: SqliteFile, table: SourceTable, *, processes: int, encoding: str) -> TableProfile:
+def profile_table(
+    file: SqliteFile, table: SourceTable, *, processes: int, encoding: str, sample: bool = False
+) -> TableProfile:
     """Profile a table on connections of its own.
+
+    Args:
+        file: Where the table is.
+        table: The table.
+        processes: How many may look at once.
+        encoding: The file's, as Python spells it.
+        sample: Whether a sample is enough for a table of more than 200,000 rows. A table that cannot be cut is
+            looked at wholly all the same, and so are rows whose chunk key is NULL.
 
     Raises:
         sqlite3.Error: where the file cannot be read.
     """
     with closing(_connect(file, encoding)) as walker:
-        ranges = list(_key_ranges(walker, table))
+        rows = _sampled_rows(walker, table) if sample else None
+        ranges = list(_key_ranges(walker, table) if rows is None else _spread_ranges(walker, table, rows))
         hands = [hand for first in range(processes) if (hand := ranges[first::processes])]
         see = functools.partial(_see_all, file, table, encoding)
         pooled = len(hands) > 1 and len(ranges) >= _POOLED_RANGES
-        return _sum_up(walker, table, _see_in_pool(see, hands) if pooled else [see(hand) for hand in hands])
+        looks = _see_in_pool(see, hands) if pooled else [see(hand) for hand in hands]
+        return _sum_up(walker, table, looks, rows)
+
+
+def _sampled_rows(walker: sqlite3.Connection, table: SourceTable) -> int | None:
+    """Count the rows of a table that is to be sampled; None for one that is small, or cannot be cut."""
+    if table.chunk_key.kind is ChunkKeyKind.NONE:
+        return None
+    rows = int(walker.execute(f"SELECT count(*) FROM {table_sql(table.name)}").fetchone()[0])
+    return rows if rows > _SAMPLE_ROWS * _SAMPLE_PLACES else None
+
+
+def _spread_ranges(walker: sqlite3.Connection, table: SourceTable, rows: int) -> Iterator[ChunkRange]:
+    """Yield the key ranges of a sample: every so many, and the two last, one of which may be short."""
+    last = (rows - 1) // _SAMPLE_ROWS
+    wanted = {last - 1, *(place * last // (_SAMPLE_PLACES - 1) for place in range(_SAMPLE_PLACES))}
+    for number, key_range in enumerate(_key_ranges(walker, table, step=_SAMPLE_ROWS)):
+        if number in wanted or isinstance(key_range, NullKeys):
+            yield key_range
 
 
 def _see_in_pool(see: Callable[[list[ChunkRange]], TableLook], hands: list[list[ChunkRange]]) -> list[TableLook]:
@@ -56,8 +104,9 @@ def _see_in_pool(see: Callable[[list[ChunkRange]], TableLook], hands: list[list[
 
 def _see_all(file: SqliteFile, table: SourceTable, encoding: str, ranges: list[ChunkRange]) -> TableLook:
     """Look at some key ranges: what one process does."""
-    look = TableLook(table)
+    look = TableLook(table, joined=encoding == _UTF_8)
     with closing(_connect(file, encoding)) as connection:
+        connection.text_factory = bytes  # the only texts that are answered are judged as they are stored
         for key_range in ranges:
             look.see(connection, where(table.chunk_key, key_range))
     return look
@@ -67,13 +116,15 @@ def _connect(file: SqliteFile, encoding: str) -> sqlite3.Connection:
     connection = file.connect()
     connection.text_factory = exact_text
     connection.create_function(JSON_FUNCTION, 1, lambda raw: judge_json(raw, encoding), deterministic=True)
+    connection.create_function(TEXT_FUNCTION, 1, lambda raw: judge_text(raw, encoding), deterministic=True)
     connection.create_function(FRACTION_FUNCTION, 1, fraction_digits, deterministic=True)
     return connection
 
 
-def _key_ranges(walker: sqlite3.Connection, table: SourceTable) -> Iterator[ChunkRange]:
+def _key_ranges(walker: sqlite3.Connection, table: SourceTable, *, step: int | None = None) -> Iterator[ChunkRange]:
     lower: Bound = OPEN
-    for key in walk(walker, table.name, table.chunk_key, step=_RANGE_ROWS):
+    rows = step or min(_RANGE_ROWS, max(1, _RANGE_VALUES // len(table.columns)))
+    for key in walk(walker, table.name, table.chunk_key, step=rows):
         if key != lower:
             yield KeyRange(lower=lower, upper=key)
             lower = key
@@ -82,29 +133,47 @@ def _key_ranges(walker: sqlite3.Connection, table: SourceTable) -> Iterator[Chun
         yield NullKeys()
 
 
-def _sum_up(connection: sqlite3.Connection, table: SourceTable, looks: Sequence[TableLook]) -> TableProfile:
+def _sum_up(
+    connection: sqlite3.Connection, table: SourceTable, looks: Sequence[TableLook], sampled_from: int | None
+) -> TableProfile:
+    """Add up what the processes saw; `sampled_from` is the number of all rows where they saw a sample."""
     first, *others = looks
     for other in others:
         first.rows += other.rows
         for name, look in other.columns.items():
             first.columns[name].tally.add(look.tally)
     if table.rowid_column is not None:
-        first.columns[table.rowid_column] = _rowid_look(connection, table, first.rows)
-    return TableProfile(
+        first.columns[table.rowid_column] = _rowid_look(connection, table, first.rows, sampled=sampled_from is not None)
+    seen = first.rows * (_ROW_BYTES + len(table.columns))
+    seen += sum(look.tally.value_bytes for look in first.columns.values())
+    profile = TableProfile(
         rows=first.rows,
-        source_bytes=first.rows * (_ROW_BYTES + len(table.columns))
-        + sum(look.tally.value_bytes for look in first.columns.values()),
+        source_bytes=seen,
         columns={
             column.name: first.columns[column.name].tally.profile(first.rows, first.columns[column.name].asked)
             for column in table.columns
         },
     )
+    return profile if sampled_from is None else _of_sample(connection, table, profile, sampled_from)
 
 
-def _rowid_look(connection: sqlite3.Connection, table: SourceTable, rows: int) -> ColumnLook:
+def _of_sample(connection: sqlite3.Connection, table: SourceTable, seen: TableProfile, rows: int) -> TableProfile:
+    """Say what a sample stands for. NULLs in keys are counted in all rows: whether one identifies rows hangs on it."""
+    nulls = count_nulls_in_keys(connection, table)
+    columns = {
+        name: replace(column, nulls=nulls[name]) if name in nulls else column for name, column in seen.columns.items()
+    }
+    return TableProfile(
+        rows=rows, source_bytes=seen.source_bytes * rows // seen.rows, columns=columns, sampled_rows=seen.rows
+    )
+
+
+def _rowid_look(connection: sqlite3.Connection, table: SourceTable, rows: int, *, sampled: bool) -> ColumnLook:
     """See the INTEGER PRIMARY KEY from its ends: it holds integers alone and is never NULL."""
     column = next(column for column in table.columns if column.name == table.rowid_column)
     look = ColumnLook(column, strict=True)
+    if sampled:
+        look.asked = replace(look.asked, epochs=False)  # they would scan the whole table
     look.tally.note_class(StorageClass.INTEGER, rows)
     for question in value_questions(look.sql, [StorageClass.INTEGER], look.asked):
         # Two statements: asked for both ends in one, SQLite scans the table.

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from shared.records.source import ColumnProfile, StorageClass
 from shared.source.sqlite_json import JSONB
-from shared.source.sqlite_questions import Asked, Merge, Question, integer_digits
+from shared.source.sqlite_questions import Merge, Question, integer_digits
+from shared.source.sqlite_raised import Asked
+from shared.source.sqlite_texts import INVALID
 
 _NUMBER_BYTES = 8
 """What an integer or real counts for: as much as it takes on its way, since a chunk must fit in memory there."""
@@ -66,6 +68,7 @@ class ColumnTally:
         """Render what was found; questions that were not asked stay None."""
         counts = self.counts
         jsonb, json = divmod(counts["json_answers"], JSONB - 1)
+        invalid, nul = divmod(counts["text_answers"], INVALID)
         reals_matter = asked.reals or counts["reals"] > 0
         return ColumnProfile(
             nulls=rows - self.values,
@@ -77,7 +80,15 @@ class ColumnTally:
             integer_max=self._integer("integer_max"),
             integral_reals=counts["integral_reals"] if reals_matter else None,
             infinities=counts["infinities"] if reals_matter else None,
-            nul_texts=counts["nul_texts"],
+            empty_texts=counts["empty_texts"],
+            longest_text=self._integer("longest_text"),
+            longest_blob=self._integer("longest_blob"),
+            invalid_texts=invalid,
+            epoch_s=counts["epoch_s"] if asked.epochs else None,
+            epoch_ms=counts["epoch_ms"] if asked.epochs else None,
+            epoch_us=counts["epoch_us"] if asked.epochs else None,
+            julian_days=counts["julian_days"] if asked.epochs else None,
+            nul_texts=nul,
             decimal_integer_digits=self._integer_digits() if asked.decimals else None,
             decimal_fraction_digits=(self.fraction_digits or 0) if asked.decimals else None,
             boolean_texts=counts["boolean_texts"] if asked.booleans else None,

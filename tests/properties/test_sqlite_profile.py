@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,14 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "nul_texts": lambda v: (isinstance(v, str) and "\0" in v) or (isinstance(v, RawText) and b"\0" in v.raw),
     "integral_reals": lambda v: isinstance(v, float) and abs(v) < 2**63 and v == int(v),
     "infinities": lambda v: isinstance(v, float) and math.isinf(v),
+    "empty_texts": lambda v: v == "",
+    "invalid_texts": lambda v: isinstance(v, RawText),
+    "epoch_s": lambda v: isinstance(v, int | float) and _YEARS[0] <= v < _YEARS[1],
+    "epoch_ms": lambda v: isinstance(v, int | float) and _YEARS[0] * 1000 <= v < _YEARS[1] * 1000,
+    "epoch_us": lambda v: isinstance(v, int | float) and _YEARS[0] * 10**6 <= v < _YEARS[1] * 10**6,
+    "julian_days": lambda v: isinstance(v, float) and 2444239.5 <= v < 2488069.5,
 }
+_YEARS = (datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
 def _ascii_lower(text: str) -> str:
@@ -112,16 +119,32 @@ _REALS = st.one_of(
     st.integers(-(2**64), 2**64).map(float),
     st.sampled_from([0.1 + 0.2, 1e-7, 1e22, 1e23, 5e-324, -(2.0**63), 2.0**63, 0.07, 99999.99, 123456.789]),
 )
+_MOMENTS = st.one_of(
+    st.sampled_from([315532800, 315532799.5, 4102444800, 4102444799.999, 2444239.5, 2488069.5, 2488069.4]),
+    st.tuples(st.sampled_from([1, 1000, 10**6]), st.integers(10**8, 5 * 10**9)).map(math.prod),
+    st.floats(2e6, 3e6),
+)
+_LONG_TEXTS = st.tuples(st.sampled_from([127, 128, 129, 300]), st.sampled_from(["a", "é", "𝄞"]), _TEXTS).map(
+    lambda parts: (parts[1] * parts[0])[: parts[0] - len(parts[2])] + parts[2]
+)
+_INVALID = [b"\xff", b"2024-01-01\xff", b"\xff\0", b"\x80", b"a" * 200 + b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80"]
 _VALUES = st.one_of(
     st.none(),
+    _MOMENTS,
+    _LONG_TEXTS,
     st.integers(-(2**63), 2**63 - 1),
     _REALS,
     _TEXTS,
     st.binary(max_size=3),
     st.binary(min_size=16, max_size=16),
-    st.sampled_from([RawText(b"\xff"), RawText(b"2024-01-01\xff"), RawText(b"\xff\0")]),
+    st.sampled_from([RawText(raw) for raw in _INVALID]),
 )
-_COLUMN = st.one_of(*(st.lists(st.none() | one, max_size=8) for one in (_VALUES, _TEXTS, _REALS, _DATES, _TIMES)))
+_COLUMN = st.one_of(
+    *(
+        st.lists(st.none() | one, max_size=8)
+        for one in (_VALUES, _TEXTS, _REALS, _DATES, _TIMES, _MOMENTS, _TEXTS | st.just(RawText(b"caf\xe9")))
+    )
+)
 
 _TYPES = [
     "",
@@ -140,6 +163,7 @@ _TYPES = [
     "BLOB",
     "BINARY(16)",
     "VARCHAR_TIME_BOOL_UUID",
+    "UNIQUEIDENTIFIER",
 ]
 
 
@@ -191,12 +215,12 @@ def test_the_profile_says_what_is_stored(
             with open_sqlite(str(path), frozen=True) as reader:
                 profile = reader.profile(reader.catalog().tables[0], processes=processes)
         assert profile.rows == len(stored)
-        _check_column(profile.columns["c"], stored)
+        _check_column(profile.columns["c"], stored, encoding)
 
     check()
 
 
-def _check_column(found: ColumnProfile, stored: list[Any]) -> None:
+def _check_column(found: ColumnProfile, stored: list[Any], encoding: str) -> None:
     kinds = {int: "integers", float: "reals", bytes: "blobs", str: "texts", RawText: "texts"}
     names = [kinds.get(type(value), "nulls") for value in stored]
     for name in ("nulls", "integers", "reals", "texts", "blobs"):
@@ -204,6 +228,9 @@ def _check_column(found: ColumnProfile, stored: list[Any]) -> None:
     integers = [value for value in stored if isinstance(value, int)]
     assert found.integer_min == min(integers, default=None)
     assert found.integer_max == max(integers, default=None)
+    texts = [v.raw if isinstance(v, RawText) else v.encode(encoding) for v in stored if isinstance(v, str | RawText)]
+    assert found.longest_text == max(map(len, texts), default=None)
+    assert found.longest_blob == max((len(v) for v in stored if isinstance(v, bytes)), default=None)
     for name, holds in _SHAPES.items():
         answer = getattr(found, name)
         if answer is not None:
@@ -227,29 +254,47 @@ def test_a_real_with_more_digits_than_any_before_is_noticed(
     assert column.decimal_fraction_digits == max(_digits(n, fraction=True) for n in (known, longer))
 
 
+_UUIDS = {"uuid_texts", "uuid_blobs"}
+_EPOCHS = {"epoch_s", "epoch_ms", "epoch_us", "julian_days"}
+
+
 @pytest.mark.parametrize(
-    ("declared", "asked"),
+    ("column", "asked"),
     [
-        ("INTEGER", set()),
-        ("TEXT", set()),
-        ("REAL", {"integral_reals", "infinities"}),
-        ("DECIMAL(5,2)", {"integral_reals", "infinities", "decimal_integer_digits", "decimal_fraction_digits"}),
-        ("JSON TEXT", {"json_texts", "jsonb_texts"}),
-        ("char (36)", {"uuid_texts", "uuid_blobs"}),
-        ("TEXT DATE", {"date_texts", "timestamp_texts", "timestamptz_texts", "time_texts"}),
-        ("BOOLEAN TEXT", {"boolean_texts"}),
+        ("c INTEGER", set()),
+        ("c TEXT", set()),
+        ("c REAL", {"integral_reals", "infinities"}),
+        ("c DECIMAL(5,2)", {"integral_reals", "infinities", "decimal_integer_digits", "decimal_fraction_digits"}),
+        ("c JSON TEXT", {"json_texts", "jsonb_texts"}),
+        ("c char (36)", _UUIDS),
+        ("c UniqueIdentifier TEXT", _UUIDS),
+        ("c character varying (36)", _UUIDS),
+        ("c BLOB(16)", _UUIDS),
+        ("c VARCHAR(360)", set()),
+        ("c TEXT DATE", {"date_texts", "timestamp_texts", "timestamptz_texts", "time_texts"} | _EPOCHS),
+        ("c BOOLEAN TEXT", {"boolean_texts"}),
+        ("created_at INTEGER", _EPOCHS),
+        ("lastVisit TEXT", _EPOCHS),
+        ("expiryAt INT", _EPOCHS),
+        ("flat INT", set()),
+        ("season INT", set()),
     ],
 )
-def test_only_what_the_declared_type_raises_is_asked(tmp_path: Path, declared: str, asked: set[str]) -> None:
+def test_only_what_type_and_name_raise_is_asked(tmp_path: Path, column: str, asked: set[str]) -> None:
     """A question that was not asked is answered None, one that was asked of no value is answered 0."""
-    _table(tmp_path / "t.db", declared, [None], "UTF-8")
+    with closing(sqlite3.connect(tmp_path / "t.db")) as connection:
+        connection.execute(f"CREATE TABLE t({column})")
+        connection.execute("INSERT INTO t VALUES (NULL)")
+        connection.commit()
     with open_sqlite("t.db") as reader:
-        column = reader.profile(reader.catalog().tables[0]).columns["c"]
+        (found,) = reader.profile(reader.catalog().tables[0]).columns.values()
     optional = {"integral_reals", "infinities", "decimal_integer_digits", "decimal_fraction_digits", "boolean_texts",
-                "date_texts", "timestamp_texts", "timestamptz_texts", "time_texts", "uuid_texts", "uuid_blobs",
-                "json_texts", "jsonb_texts"}  # fmt: skip
-    assert {name for name in optional if getattr(column, name) is not None} == asked
-    assert all(getattr(column, name) == 0 for name in asked)
+                "date_texts", "timestamp_texts", "timestamptz_texts", "time_texts", "json_texts", "jsonb_texts",
+                *_UUIDS, *_EPOCHS}  # fmt: skip
+    assert {name for name in optional if getattr(found, name) is not None} == asked
+    assert all(getattr(found, name) == 0 for name in asked)
+    assert (found.empty_texts, found.invalid_texts, found.nul_texts) == (0, 0, 0)
+    assert (found.longest_text, found.longest_blob) == (None, None)
 
 
 def test_postgresql_takes_every_text_of_a_shape(postgres_url: str) -> None:
