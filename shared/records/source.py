@@ -118,18 +118,24 @@ class VirtualModule(enum.StrEnum):
     FTS5 = "fts5"
     RTREE = "rtree"
     RTREE_I32 = "rtree_i32"
+    GEOPOLY = "geopoly"
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is full-text search."""
+        return self in {VirtualModule.FTS3, VirtualModule.FTS4, VirtualModule.FTS5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualTable:
-    """What a full-text search table or an R-tree was made with."""
+    """What a full-text search table, an R-tree or a table of polygons was made with."""
 
     name: str
     module: VirtualModule
     columns: tuple[str, ...]
-    """FTS: the searched columns. R-tree: the bounds of each dimension, least and most in turn."""
+    """FTS: the searched columns. R-tree: the bounds of each dimension, least and most in turn. Geopoly: the shape."""
     unindexed: tuple[str, ...] = ()
-    """FTS columns that are kept and not searched."""
+    """Columns that are kept and not searched: FTS's UNINDEXED and notindexed=, auxiliary ones of the others."""
     content_table: str | None = None
     """FTS: the table of the source whose rows are searched (``content=``); None: it keeps its texts itself."""
     content_rowid: str | None = None
@@ -137,6 +143,10 @@ class VirtualTable:
     """FTS with ``content=''``: the texts are nowhere, only their index is."""
     tokenizer: str = ""
     """As declared: ``porter unicode61 remove_diacritics 2``."""
+    compressed: bool = False
+    """FTS4 with ``compress=``: its texts are stored as a function of the application's own made them."""
+    unreadable: str = ""
+    """Why its own rows cannot be read, in a clause; empty where they can, or where it has none."""
     sql: str = ""
 
 
@@ -189,7 +199,8 @@ class SourceObject:
     kind: ObjectKind
     name: str
     table: str | None = None
-    """The table that a trigger or shadow table belongs to, or None."""
+    """The table that a trigger or shadow table belongs to; of a virtual table the one that its rows are copied from
+    (its own, or the one that ``content=`` names); None where there is none."""
     sql: str = ""
     virtual: VirtualTable | None = None
     """For a virtual table of a known module, what it was made with."""

@@ -21,6 +21,7 @@ from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, t
 from shared.source.sqlite_fingerprint import fingerprint
 from shared.source.sqlite_keys import column_sql, table_sql, walk, where
 from shared.source.sqlite_profile import profile_table
+from shared.source.sqlite_virtual_rows import opening_statements
 
 _NUMBERS: Final = frozenset({StorageClass.INTEGER, StorageClass.REAL})
 
@@ -188,4 +189,7 @@ class SqliteReader:
     def _arrow_connection(self) -> dbapi.Connection:
         if self._adbc is None:
             self._adbc = dbapi.connect(self._file.uri)
+            with self._adbc.cursor() as cursor:
+                for statement in opening_statements(self._sqlite):
+                    cursor.execute(statement)
         return self._adbc

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -28,6 +28,8 @@ from shared.records.source import (
 from shared.source.sqlite_ddl import Deferral, TableStatement, read_create_table
 from shared.source.sqlite_keys import choose_chunk_key, quoted
 from shared.source.sqlite_shadow import shadows_of
+from shared.source.sqlite_virtual import Kept, read_virtual_table
+from shared.source.sqlite_virtual_rows import columns_reader, own_rows
 
 _GENERATED: Final = MappingProxyType({2: Generated.VIRTUAL, 3: Generated.STORED})
 """By `hidden` of PRAGMA table_xinfo (https://sqlite.org/pragma.html#pragma_table_xinfo)."""
@@ -61,32 +63,39 @@ def read_catalog(connection: sqlite3.Connection) -> SourceCatalog:
         for row in connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema")
         if not row[1].lower().startswith(_INTERNAL)
     ]
-    shadows = _shadows(entries)
+    columns_of = columns_reader(connection)
+    kept = {
+        entry.name: own_rows(connection, found)
+        for entry in entries
+        if entry.is_virtual and (found := read_virtual_table(entry.name, entry.sql, columns_of))
+    }
+    shadows = _shadows(entries, [each for each, _ in kept.values()])
     sequences = _sequences(connection)
     statements = {entry.name: entry.sql for entry in entries if entry.type == "index"}
     tables = [
-        _table(connection, entry, statements, sequences.get(entry.name))
+        kept[entry.name][1] if entry.name in kept else _table(connection, entry, statements, sequences.get(entry.name))
         for entry in entries
-        if entry.type == "table" and not entry.is_virtual and entry.name not in shadows
+        if entry.type == "table" and (entry.name in kept or not entry.is_virtual) and entry.name not in shadows
     ]
-    return SourceCatalog(tables=tuple(tables), objects=tuple(_objects(entries, shadows)))
+    return SourceCatalog(
+        tables=tuple(table for table in tables if table is not None), objects=tuple(_objects(entries, shadows, kept))
+    )
 
 
-def _shadows(entries: Sequence[_Entry]) -> dict[str, str]:
+def _shadows(entries: Sequence[_Entry], kept: Sequence[Kept]) -> dict[str, str]:
     """Map each shadow table to its virtual table."""
     tables = [entry.name for entry in entries if entry.type == "table" and not entry.is_virtual]
-    return {
-        shadow: entry.name
-        for entry in entries
-        if entry.is_virtual
-        for shadow in shadows_of(entry.name, entry.sql, tables)
-    }
+    return {shadow: each.virtual.name for each in kept for shadow in shadows_of(each, tables)}
 
 
-def _objects(entries: Sequence[_Entry], shadows: dict[str, str]) -> list[SourceObject]:
+def _objects(
+    entries: Sequence[_Entry], shadows: dict[str, str], kept: Mapping[str, tuple[Kept, SourceTable | None]]
+) -> list[SourceObject]:
     objects: list[SourceObject] = []
     for entry in entries:
-        if entry.is_virtual:
+        if entry.name in kept:
+            objects.append(_virtual_table(*kept[entry.name]))
+        elif entry.is_virtual:
             objects.append(SourceObject(kind=ObjectKind.VIRTUAL_TABLE, name=entry.name, sql=entry.sql))
         elif entry.type == "table" and entry.name in shadows:
             owner = shadows[entry.name]
@@ -96,6 +105,14 @@ def _objects(entries: Sequence[_Entry], shadows: dict[str, str]) -> list[SourceO
         elif entry.type == "trigger":
             objects.append(SourceObject(kind=ObjectKind.TRIGGER, name=entry.name, table=entry.table, sql=entry.sql))
     return objects
+
+
+def _virtual_table(kept: Kept, rows: SourceTable | None) -> SourceObject:
+    virtual = kept.virtual
+    carrier = rows.name if rows else virtual.content_table
+    return SourceObject(
+        kind=ObjectKind.VIRTUAL_TABLE, name=virtual.name, table=carrier, sql=virtual.sql, virtual=virtual
+    )
 
 
 def _sequences(connection: sqlite3.Connection) -> dict[str, int]:
@@ -164,6 +181,7 @@ def _column(
         default_sql=default_sql,
         primary_key_position=position or None,
         generated=_GENERATED.get(hidden, Generated.NO),
+        generated_sql=statement.generated.get(name) if hidden in _GENERATED else None,
         collation=statement.collations.get(name, "BINARY"),
     )
 

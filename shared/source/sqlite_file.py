@@ -14,6 +14,7 @@ from typing import Final
 from adbc_driver_manager import Error as AdbcError
 
 from shared.errors import ConvoyError, SourceError, TransientError
+from shared.source.sqlite_virtual_rows import lay_open
 
 _SCHEME: Final = "sqlite://"
 _HEADER: Final = b"SQLite format 3\0"
@@ -52,6 +53,8 @@ class SqliteFile:
     def connect(self) -> sqlite3.Connection:
         """Open a connection that cannot write; it may be handed from thread to thread, one at a time.
 
+        It finds the rows that virtual tables keep under those tables' names (`sqlite_virtual_rows`).
+
         Raises:
             SourceError: where SQLite cannot open it.
         """
@@ -60,6 +63,7 @@ class SqliteFile:
                 self.uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
+                lay_open(connection)
                 connection.execute("PRAGMA query_only = ON")
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             except sqlite3.Error:

@@ -39,8 +39,11 @@ def column_sql(name: str) -> str:
 
 
 def table_sql(table: str) -> str:
-    """Name a table of the file under the alias that `column_sql` uses."""
-    return f"main.{quoted(table)} AS t"
+    """Name a table of the file under the alias that `column_sql` uses.
+
+    Without a schema: `sqlite_virtual_rows.lay_open` makes a temporary view of a virtual table's rows under its name.
+    """
+    return f"{quoted(table)} AS t"
 
 
 def choose_chunk_key(

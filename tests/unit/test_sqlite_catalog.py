@@ -242,7 +242,7 @@ def test_every_object_is_listed(catalog_of: CatalogOf) -> None:
         CREATE TABLE "my docs_history"(a);
         """
     )
-    assert [table.name for table in catalog.tables] == ["t", "my docs_history"]
+    assert [table.name for table in catalog.tables] == ["t", "my docs", "box", "old", "my docs_history"]
     found = {(each.kind, each.name, each.table) for each in catalog.objects}
     assert {name for kind, name, _ in found if kind is ObjectKind.VIRTUAL_TABLE} == {"my docs", "box", "old"}
     assert (ObjectKind.VIEW, "a view", None) in found
