@@ -47,6 +47,10 @@ class TransientError(ConvoyError):
     """May well succeed when tried again: lost connection, deadlock, serialization failure, missing parent row."""
 
 
+class MissingParentError(TransientError):
+    """A row refers to one that is not there: its parent may be on its way, or there is none."""
+
+
 class ExhaustedError(TransientError):
     """The server has no disk, memory or connection to spare: it takes minutes, or a person, until there is some."""
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.errors import (
     ConvoyError,
     ExhaustedError,
+    MissingParentError,
     NotArrowableError,
     PermanentError,
     SourceChangedError,
@@ -88,9 +89,15 @@ def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> Co
             return _copy_columns(context, reader, job, chunk, plan)
         except SourceChangedError:
             raise
-        except (NotArrowableError, PermanentError) as reason:
+        except (NotArrowableError, PermanentError, MissingParentError) as reason:
+            if isinstance(reason, MissingParentError) and not _is_last(context, chunk):
+                raise  # the parent's chunk may not have been copied yet
             log.info("%s takes the careful path: %s", _place(chunk, plan), reason)
             return _copy_rows(context, reader, job, chunk, plan)
+
+
+def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
+    return chunk.attempt >= context.settings.max_attempts
 
 
 def _copy_columns(
@@ -117,7 +124,7 @@ def _read_columns(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
 ) -> tuple[pa.Table, str]:
     """Read a chunk and convert it; returns what is written, and the digest of what was read."""
-    suspects = [column.source for column in plan.columns if column.mixed]
+    suspects = None if plan.sampled else [column.source for column in plan.columns if column.mixed]
     numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
     source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
     context.refuse_changed(reader, job)
@@ -131,7 +138,8 @@ def _copy_rows(
     with _translated(chunk, plan), context.store.transaction() as ledger:
         if not hold_if_current(ledger, chunk):
             return None
-        written = write_carefully(ledger.connection.connection.dbapi_connection, rows, plan)
+        connection = ledger.connection.connection.dbapi_connection
+        written = write_carefully(connection, rows, plan, reject_orphans=_is_last(context, chunk))
         context.refuse_changed(reader, job)
         result = replace(written, fingerprint=rows.fingerprint())
         record_rejects(ledger, chunk, plan, result.rejects)

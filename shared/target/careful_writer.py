@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg2
 
-from shared.records.keys import SourceRow
-from shared.records.plan import LoadPath, OnConflict, TablePlan
+from shared.errors import ConvoyError
+from shared.records.keys import SourceRow, Value
+from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
 from shared.records.work import CopyPath, CopyResult, Reject
+from shared.target.convert import written
 from shared.target.convert_values import ValueDoesNotFit, adapt
-from shared.target.driver_errors import is_data_error, said_by, sqlstate_of, translate_error
-from shared.target.key_forms import key_form
-from shared.target.quoting import qualified, quote_list
+from shared.target.driver_errors import is_data_error, is_missing_parent, said_by, sqlstate_of, translate_error
+from shared.target.key_forms import key_form, needs_server
+from shared.target.quoting import qualified, quote, quote_list
 from shared.target.upsert import conflict_clause, insert_head
 
 _MAX_ROWS: Final = 1000
@@ -22,7 +25,10 @@ _MAX_ROWS: Final = 1000
 _MAX_CHARACTERS: Final = 8_000_000
 """Text a statement, unless one row alone is longer: keeps wide rows from filling memory."""
 _UNIQUE_VIOLATION: Final = "23505"
+_SEEN: Final = "pgconvoy_seen_"
 _SAVEPOINT: Final = "pgconvoy_careful"
+_BEGIN: Final = f"SAVEPOINT {_SAVEPOINT}; "
+_END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
 _PATHS: Final = {LoadPath.BARE: CopyPath.CAREFUL_BARE, LoadPath.UPSERT: CopyPath.CAREFUL_UPSERT}
 
 
@@ -31,21 +37,36 @@ class _FitRow:
     """A row whose every value has a text that its column should read."""
 
     row: SourceRow
-    texts: tuple[str | None, ...]
+    texts: Sequence[str | None]
+    """One for each column that is written."""
+    keys: Sequence[str | None]
+    """One for each column of the match key, where rows may be overwritten."""
 
 
-def write_carefully(connection: Any, batches: Iterable[Sequence[SourceRow]], plan: TablePlan) -> CopyResult:
+def write_carefully(
+    connection: Any, batches: Iterable[Sequence[SourceRow]], plan: TablePlan, *, reject_orphans: bool = False
+) -> CopyResult:
     """Write rows through psycopg2, part of the caller's transaction; memory holds one batch, the rejects and,
     where rows may be overwritten, a number for each key.
 
     Rows that don't fit, or that PostgreSQL refuses for their values, become rejects; all others are written.
     The result's fingerprint is left empty.
 
+    Args:
+        connection: psycopg2's.
+        batches: The rows.
+        plan: The table.
+        reject_orphans: Whether rows that violate a foreign key become rejects too, since no parent is on its way any
+            more. Deferred constraints are then checked at once, row by row: rows of one chunk that need each other
+            in a circle come in where all of them do at the first trial, else they are rejects.
+
     Raises:
-        ConvoyError: for anything that isn't about the values of a row (connection, deadlock, missing parent row,
-            privilege); the transaction can only be rolled back.
+        MissingParentError: for a violated foreign key, unless such rows become rejects.
+        ConvoyError: for anything that isn't about the values of a row (connection, deadlock, privilege); the
+            transaction can only be rolled back.
     """
-    writer = _Writer(connection, plan)
+    writer = _Writer(connection, plan, reject_orphans=reject_orphans)
+    writer.prepare()
     for batch in batches:
         for rows in _bounded(writer.fitting(batch)):
             writer.write(rows)
@@ -56,47 +77,62 @@ def write_carefully(connection: Any, batches: Iterable[Sequence[SourceRow]], pla
 class _Writer:
     """Writes rows and collects the rejects of one chunk."""
 
-    def __init__(self, connection: Any, plan: TablePlan) -> None:
+    def __init__(self, connection: Any, plan: TablePlan, *, reject_orphans: bool) -> None:
         self._connection = connection
         self._plan = plan
-        self._head = f"SAVEPOINT {_SAVEPOINT}; {insert_head(plan)} VALUES "
-        self._tail = f" {conflict_clause(plan)}; RELEASE SAVEPOINT {_SAVEPOINT}"
-        self._row_template = f"({', '.join(['%s'] * len(plan.columns))})"
+        self._columns = written(plan.columns)
+        self._places = [place for place, column in enumerate(plan.columns) if column in self._columns]
+        self._reject_orphans = reject_orphans
+        self._head = f"{insert_head(plan)} VALUES "
+        self._tail = f" {conflict_clause(plan)}; "
+        self._row_template = f"({', '.join(['%s'] * len(self._columns))})"
         self._source_names = {column.name: column.source for column in plan.columns}
         self._overwrites = plan.load is LoadPath.UPSERT and plan.on_conflict is OnConflict.UPDATE
         self._key_places = _key_places(plan) if self._overwrites else ()
+        self._keys = [plan.columns[place] for place in self._key_places]
         self._seen: set[int] = set()
+        self._seen_table = f"{_SEEN}{uuid.uuid4().hex}" if any(map(needs_server, self._keys)) else ""
         self._late: list[tuple[_FitRow, psycopg2.Error]] = []
         self.written = 0
         self.rejects: list[Reject] = []
+
+    def prepare(self) -> None:
+        """Make ready what the rows are written with."""
+        statements = ["SET CONSTRAINTS ALL IMMEDIATE"] if self._reject_orphans else []
+        if self._seen_table:
+            columns, seen = quote_list(self._plan.match_key), quote(self._seen_table)
+            table = qualified(self._plan.schema, self._plan.name)
+            # As the target's own columns: whatever PostgreSQL takes for equal there, it takes for equal here.
+            statements += [
+                f"CREATE TEMPORARY TABLE {seen} ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA",
+                f"CREATE UNIQUE INDEX ON pg_temp.{seen} ({columns})",
+            ]
+        try:
+            for statement in statements:
+                self._execute(statement)
+        except psycopg2.Error as error:
+            raise self._failure(error) from error
 
     def fitting(self, batch: Iterable[SourceRow]) -> Iterator[_FitRow]:
         """Convert each row; those with a value that fits no way go to the rejects."""
         columns = self._plan.columns
         for row in batch:
             try:
-                texts = tuple(adapt(value, column) for value, column in zip(row.values, columns, strict=True))
+                texts = [adapt(row.values[place], columns[place]) for place in self._places]
+                keys = [_key_text(row.values[place], columns[place]) for place in self._key_places]
             except ValueDoesNotFit as misfit:
                 self._reject(row, column=misfit.column.source, reason=str(misfit))
                 continue
-            if self._is_repeated(texts):
-                key = quote_list(self._plan.match_key)
-                self._reject(
-                    row, column=None, reason=f"an earlier row of the chunk has the same key {key} in the target"
-                )
+            if not self._seen_table and self._is_repeated(keys):
+                self._reject_repeated(row)
             else:
-                yield _FitRow(row, texts)
+                yield _FitRow(row, texts, keys)
 
-    def _is_repeated(self, texts: Sequence[str | None]) -> bool:
+    def _is_repeated(self, keys: Sequence[str | None]) -> bool:
         """Whether a row would overwrite one of its own chunk: hashes of the keys suffice, since a reject is no loss."""
-        forms = []
-        for place in self._key_places:
-            text = texts[place]
-            if text is None:  # NULL is in conflict with nothing
-                return False
-            forms.append(key_form(text, self._plan.columns[place]))
-        if not forms:
+        if not keys or None in keys:  # NULL is in conflict with nothing
             return False
+        forms = [key_form(text or "", column) for text, column in zip(keys, self._keys, strict=True)]
         digest = hash(tuple(forms))
         if digest in self._seen:
             return True
@@ -108,16 +144,16 @@ class _Writer:
         try:
             self._insert(rows)
         except psycopg2.Error as error:
-            if not is_data_error(error):
-                what = f"writing rows into {qualified(self._plan.schema, self._plan.name)}"
-                raise translate_error(error, what=what) from error
+            if not is_data_error(error) and not (self._reject_orphans and is_missing_parent(error)):
+                raise self._failure(error) from error
             self._execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
             self._halve(rows, error)
 
     def settle(self) -> None:
         """Try again what was refused for a value that another row held, as long as more rows get in.
 
-        Where a unique value went from one row to another, the new holder comes in once the old one has let go.
+        Where a unique value went from one row to another, the new holder comes in once the old one has let go. Where a
+        row refers to another one of its chunk, it comes in once that one has.
         """
         while self._late:
             late, self._late = self._late, []
@@ -130,7 +166,9 @@ class _Writer:
 
     def _halve(self, rows: Sequence[_FitRow], error: psycopg2.Error) -> None:
         if len(rows) == 1:
-            if self._overwrites and sqlstate_of(error) == _UNIQUE_VIOLATION:
+            if self._is_seen(error):
+                self._reject_repeated(rows[0].row)
+            elif is_missing_parent(error) or (self._overwrites and sqlstate_of(error) == _UNIQUE_VIOLATION):
                 self._late.append((rows[0], error))
             else:
                 self._refuse(rows[0], error)
@@ -144,12 +182,33 @@ class _Writer:
             template = ", ".join([self._row_template] * len(rows))
             values = cursor.mogrify(template, [text for row in rows for text in row.texts])
             # Put together by hand: a percent sign in an identifier is no placeholder.
-            cursor.execute(self._head.encode() + values + self._tail.encode())
+            parts = [self._head.encode() + values + self._tail.encode(), self._noting_keys(cursor, rows)]
+            if len(rows) > 1:  # two rows of one key must be found before one overwrites the other
+                parts.reverse()
+            cursor.execute(_BEGIN.encode() + b"".join(parts) + _END.encode())
         self.written += len(rows)
+
+    def _noting_keys(self, cursor: Any, rows: Sequence[_FitRow]) -> bytes:
+        """Render the INSERT that PostgreSQL refuses where two rows have one key; empty where the hashes tell that."""
+        if not self._seen_table:
+            return b""
+        template = ", ".join([f"({', '.join(['%s'] * len(self._keys))})"] * len(rows))
+        values: bytes = cursor.mogrify(template, [text for row in rows for text in row.keys])
+        return f"INSERT INTO pg_temp.{quote(self._seen_table)} VALUES ".encode() + values + b"; "
+
+    def _is_seen(self, error: psycopg2.Error) -> bool:
+        return bool(self._seen_table) and error.diag.table_name == self._seen_table
 
     def _execute(self, statement: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
+
+    def _failure(self, error: psycopg2.Error) -> ConvoyError:
+        return translate_error(error, what=f"writing rows into {qualified(self._plan.schema, self._plan.name)}")
+
+    def _reject_repeated(self, row: SourceRow) -> None:
+        key = quote_list(self._plan.match_key)
+        self._reject(row, column=None, reason=f"an earlier row of the chunk has the same key {key} in the target")
 
     def _refuse(self, row: _FitRow, error: psycopg2.Error) -> None:
         self._reject(row.row, column=self._blamed(error, row), reason=said_by(error))
@@ -164,9 +223,9 @@ class _Writer:
         if named is not None or position is None:
             return named
         # 1-based and in characters; the literal that it points to begins there.
-        place = int(position) - 1 - len(self._head) - len("(")
+        place = int(position) - 1 - len(_BEGIN) - len(self._head) - len("(")
         with self._connection.cursor() as cursor:
-            for column, text in zip(self._plan.columns, row.texts, strict=True):
+            for column, text in zip(self._columns, row.texts, strict=True):
                 if place <= 0:
                     return column.source
                 place -= len(cursor.mogrify("%s", (text,)).decode()) + len(", ")
@@ -175,7 +234,22 @@ class _Writer:
 
 def _key_places(plan: TablePlan) -> tuple[int, ...]:
     """Where the match key stands in a row."""
-    return tuple(place for place, column in enumerate(plan.columns) if column.name in plan.match_key)
+    names = [column.name for column in plan.columns]
+    return tuple(names.index(name) for name in plan.match_key)
+
+
+def _key_text(value: Value, column: TargetColumn) -> str | None:
+    """A part of the key; None where the target computes it and the source's value does not say what it will be.
+
+    Raises:
+        ValueDoesNotFit: for a value that is written and does not fit.
+    """
+    try:
+        return adapt(value, column)
+    except ValueDoesNotFit:
+        if column.generated is None:
+            raise
+        return None
 
 
 def _bounded(rows: Iterable[_FitRow]) -> Iterator[list[_FitRow]]:

@@ -26,6 +26,7 @@ from shared.target.convert_texts import (
     to_text,
     to_uuids,
 )
+from shared.target.treat_columns import to_moments, treat_texts
 from shared.target.value_rules import UUID_BYTES, Limits, Unfit, UnfitError, limits_of
 
 _Converter: TypeAlias = Callable[[pa.Array, Limits], pa.Array]
@@ -56,13 +57,21 @@ WIRE_TYPES: Final[Mapping[TypeKind, pa.DataType]] = MappingProxyType(
 def to_target(rows: pa.Table, columns: Sequence[TargetColumn]) -> pa.Table:
     """Convert a chunk's columns ("0", "1", …: int64, double, string, binary or null) to the target's.
 
-    The columns of the answer have the target's names and wire types.
+    The columns of the answer have the target's names and wire types; those that the target generates are not in it.
 
     Raises:
         NotArrowableError: where a value would not arrive exactly; names the column and says why.
     """
-    arrays = [_to_column(stored, column) for stored, column in zip(rows.columns, columns, strict=True)]
-    return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
+    taken = written(columns)
+    arrays = [
+        _to_column(stored, column) for stored, column in zip(rows.columns, columns, strict=True) if column in taken
+    ]
+    return pa.Table.from_arrays(arrays, names=[column.name for column in taken])
+
+
+def written(columns: Sequence[TargetColumn]) -> tuple[TargetColumn, ...]:
+    """Leave out the columns that the target generates, which nobody may write."""
+    return tuple(column for column in columns if column.generated is None)
 
 
 def _to_column(stored: pa.ChunkedArray, column: TargetColumn) -> pa.ChunkedArray:
@@ -82,6 +91,10 @@ def _to_column(stored: pa.ChunkedArray, column: TargetColumn) -> pa.ChunkedArray
 
 def _to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
     kind = column.type.kind
+    if not column.treatment.is_plain:
+        array = treat_texts(array, column)
+        if column.treatment.form is not None:
+            return to_moments(array, column, WIRE_TYPES[kind])
     refusal = _WRONG_STORAGE.get(kind)
     if refusal is not None and not refusal[0](array.type):
         raise UnfitError(refusal[1])

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from shared.records.keys import KeyValue, RawText, Value
 from shared.records.plan import TargetColumn, TypeKind
+from shared.target.treat_values import moment_text, treat_text
 from shared.target.value_rules import (
     FALSE_SPELLINGS,
     INTEGER_BITS,
@@ -23,6 +24,7 @@ from shared.target.value_rules import (
     UUID_BYTES,
     Limits,
     Unfit,
+    UnfitError,
     decimal_fits,
     has_duplicate_names,
     limits_of,
@@ -59,13 +61,22 @@ class ValueDoesNotFit(Exception):  # noqa: N818 - it is an answer about the valu
 def adapt(value: Value, column: TargetColumn) -> str | None:
     """Render a source value as the text that PostgreSQL reads into exactly this value; None for NULL.
 
-    The text is meant for an untyped literal or COPY, so that the column's type reads it.
+    The text is meant for an untyped literal or COPY, so that the column's type reads it. The column's treatment is
+    applied first.
 
     Raises:
         ValueDoesNotFit: where the column cannot hold the value exactly.
     """
+    treatment = column.treatment
+    if not treatment.is_plain:
+        value = treat_text(value, treatment, column.type.kind)
     if value is None:
         return None
+    if treatment.form is not None:
+        try:
+            return moment_text(value, treatment.form, column.type)
+        except UnfitError as unfit:
+            raise ValueDoesNotFit(column, unfit.reason) from None
     return _ADAPTERS[column.type.kind](value, column)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from shared.errors import ConvoyError, NotArrowableError
 from shared.records.plan import TablePlan, TypeKind
+from shared.target.convert import written
 from shared.target.convert_texts import refuse_duplicate_names
 from shared.target.driver_errors import is_data_error, said_by, sqlstate_of, translate_error
 from shared.target.quoting import qualified
@@ -37,16 +38,16 @@ def write_bare(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
 
 
 def refuse_lossy_jsonb(rows: pa.Table, plan: TablePlan) -> None:
-    """Look for objects with one name twice in a table that was there before.
+    """Look for objects with one name twice in a table that was there before, or of which the profile saw a part.
 
-    Nobody chose jsonb there after asking whether it holds every value. For a table that the job made, the profile
-    has answered that before.
+    Nobody chose jsonb there after asking whether it holds every value. For other tables, the profile has answered
+    that before.
 
     Raises:
         NotArrowableError: where there is one.
     """
-    for column in plan.columns:
-        if column.type.kind is TypeKind.JSONB and not plan.creates:
+    for column in written(plan.columns):
+        if column.type.kind is TypeKind.JSONB and (plan.sampled or not plan.creates):
             try:
                 refuse_duplicate_names(rows.column(column.name))
             except UnfitError as unfit:

@@ -10,7 +10,15 @@ from typing import Any, Final
 import adbc_driver_manager
 import psycopg2
 
-from shared.errors import ConvoyError, ExhaustedError, OperatorError, PermanentError, TransientError, UnreachableError
+from shared.errors import (
+    ConvoyError,
+    ExhaustedError,
+    MissingParentError,
+    OperatorError,
+    PermanentError,
+    TransientError,
+    UnreachableError,
+)
 from shared.redact import redact
 
 _MAX_DETAIL: Final = 300
@@ -24,9 +32,10 @@ _TRANSIENT: Final = (
     "40001",  # serialization failure
     "40P01",  # deadlock
     "55P03",  # lock not available in time
-    "23503",  # the parent row may be on its way
     "25P03",  # idle in a transaction for too long: the connection is gone
 )
+_MISSING_PARENT: Final = "23503"
+"""foreign_key_violation; the parent row may be on its way."""
 _EXHAUSTED: Final = "53"
 """Insufficient resources: disk, memory, connections, or a limit of the configuration."""
 _WHAT_TO_DO: Final = MappingProxyType(
@@ -96,6 +105,11 @@ def is_data_error(error: BaseException) -> bool:
     return (sqlstate_of(error) or "").startswith(_DATA)
 
 
+def is_missing_parent(error: BaseException) -> bool:
+    """Whether PostgreSQL refused a row because of a foreign key."""
+    return sqlstate_of(error) == _MISSING_PARENT
+
+
 def said_by(error: BaseException) -> str:
     """Render what PostgreSQL or its driver said, on one line, without passwords, with the SQLSTATE where known."""
     message, detail = _parts(error)
@@ -112,6 +126,8 @@ def _kind(error: BaseException) -> type[ConvoyError]:
         return ExhaustedError
     if code is None:
         return _kind_without_code(error)
+    if code == _MISSING_PARENT:
+        return MissingParentError
     if code.startswith(_TRANSIENT):
         return TransientError
     if code.startswith(_REFUSED_LOGIN):

@@ -13,16 +13,28 @@ from shared.records.plan import TargetColumn, TypeKind
 
 _TIME: Final = re.compile(r"(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?")
 _OFFSET: Final = re.compile(r"([+-])(\d{2}):(\d{2})$")
+_PLAIN_DAY: Final = re.compile(r"\d{4}-")
+_CITEXT: Final = re.compile(r'(?:^|[."])citext"?$', re.IGNORECASE)
+"""``citext``, ``public.citext``, ``"public"."citext"``."""
 _MICROSECONDS: Final = 1_000_000
 _DAY_SECONDS: Final = 86_400
 _BLANK_PADDED: Final = ("character(", "bpchar", "char(")
 
 
+def is_loose(column: TargetColumn) -> bool:
+    """Whether other texts than its own may be equal to a text of the column: only PostgreSQL knows which."""
+    return column.collation is not None or _CITEXT.search(column.type.sql) is not None
+
+
+def needs_server(column: TargetColumn) -> bool:
+    """Whether only PostgreSQL knows which texts of the column are equal: citext, ICU's collations, arrays, ranges."""
+    return is_loose(column) or column.type.kind is TypeKind.OTHER
+
+
 def key_form(text: str, column: TargetColumn) -> str:
     """Bring what `convert_values.adapt` rendered for a key column to a form that is equal where PostgreSQL's is.
 
-    For types that only PostgreSQL can compare (citext, arrays, ranges) it is the text itself: rows that meet
-    there are refused by PostgreSQL within a statement, and found by verification otherwise.
+    Types that only PostgreSQL can compare (`needs_server`) have none.
     """
     form = _FORMS.get(column.type.kind)
     if form is not None:
@@ -54,7 +66,8 @@ def _microseconds(text: str) -> int:
 
 
 def _timestamp(text: str) -> str:
-    return str(_moment(text))
+    # A year before 1 or after 9999 is written by a rule alone, each moment in one way.
+    return str(_moment(text)) if _PLAIN_DAY.match(text) and not text.endswith(" BC") else text
 
 
 def _moment(text: str) -> int:

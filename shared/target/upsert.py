@@ -9,7 +9,9 @@ import adbc_driver_manager
 import pyarrow as pa
 
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, TypeKind
+from shared.target.convert import written
 from shared.target.copy_writer import copy_failure, refuse_lossy_jsonb
+from shared.target.key_forms import is_loose
 from shared.target.quoting import qualified, quote, quote_list
 
 _HELD = "held"
@@ -28,7 +30,7 @@ def upsert(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
     """
     refuse_lossy_jsonb(rows, plan)
     stage = f"pgconvoy_stage_{uuid.uuid4().hex}"
-    columns = quote_list(column.name for column in plan.columns)
+    columns = quote_list(column.name for column in written(plan.columns))
     try:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -44,19 +46,24 @@ def upsert(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
 
 def insert_head(plan: TablePlan) -> str:
     """Render an INSERT up to where its rows begin; it may write identity columns, GENERATED ALWAYS ones too."""
-    columns = quote_list(column.name for column in plan.columns)
+    columns = quote_list(column.name for column in written(plan.columns))
     return f"INSERT INTO {qualified(plan.schema, plan.name)} AS {_HELD} ({columns}) OVERRIDING SYSTEM VALUE"
 
 
 def conflict_clause(plan: TablePlan) -> str:
     """Render what becomes of a row whose key is there; empty where that is an error or there is no key to match.
 
-    Columns that PostgreSQL lets nobody update are neither set nor a reason to write a row.
+    Columns that PostgreSQL lets nobody update are neither set nor a reason to write a row. A part of the key is set
+    where it can be another text than the one that it is in conflict with ('A' and 'a', both citext).
     """
     if plan.load is LoadPath.BARE or plan.on_conflict is OnConflict.FAIL or not plan.match_key:
         return ""
     target = f"ON CONFLICT ({quote_list(plan.match_key)})"
-    others = [each for each in plan.columns if each.name not in plan.match_key and not each.insert_only]
+    others = [
+        each
+        for each in written(plan.columns)
+        if not each.insert_only and (each.name not in plan.match_key or is_loose(each))
+    ]
     if plan.on_conflict is OnConflict.SKIP or not others:
         return f"{target} DO NOTHING"
     changes = ", ".join(f"{quote(column.name)} = excluded.{quote(column.name)}" for column in others)

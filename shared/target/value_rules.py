@@ -52,6 +52,10 @@ class Unfit(enum.StrEnum):
     NOT_JSON = "is not JSON text"
     DUPLICATE_NAMES = "has an object with the same name twice, of which jsonb would keep one"
     NO_TEXT_FORM = "is a blob, which has no text form for this type"
+    NO_SUCH_MOMENT = "is no moment of the form that the rule names"
+    TYPE_HOLDS_NO_MOMENT = "is to become a moment by its rule, which the type does not hold"
+    NOT_MIDNIGHT = "is a moment other than midnight UTC, and a date has no time of day"
+    HAS_OFFSET = "has an offset from UTC, which a timestamp without time zone does not keep"
     CAREFUL_ONLY = "needs the text form of its type"
 
 
