@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from shared.records.keys import RawText
 from shared.records.source import (
     Generated,
     IndexColumn,
@@ -28,6 +29,7 @@ from shared.records.source import (
 from shared.source.sqlite_ddl import Deferral, TableStatement, read_create_table
 from shared.source.sqlite_keys import choose_chunk_key, quoted
 from shared.source.sqlite_shadow import shadows_of
+from shared.source.sqlite_versions import read_versions
 from shared.source.sqlite_virtual import Kept, read_virtual_table
 from shared.source.sqlite_virtual_rows import columns_reader, own_rows
 
@@ -58,11 +60,7 @@ def read_catalog(connection: sqlite3.Connection) -> SourceCatalog:
     Raises:
         sqlite3.Error: where SQLite cannot read it.
     """
-    entries = [
-        _Entry(*row)
-        for row in connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema")
-        if not row[1].lower().startswith(_INTERNAL)
-    ]
+    entries = _entries(connection)
     columns_of = columns_reader(connection)
     kept = {
         entry.name: own_rows(connection, found)
@@ -78,8 +76,30 @@ def read_catalog(connection: sqlite3.Connection) -> SourceCatalog:
         if entry.type == "table" and (entry.name in kept or not entry.is_virtual) and entry.name not in shadows
     ]
     return SourceCatalog(
-        tables=tuple(table for table in tables if table is not None), objects=tuple(_objects(entries, shadows, kept))
+        tables=tuple(table for table in tables if table is not None),
+        objects=tuple(_objects(entries, shadows, kept)),
+        versions=read_versions(connection, [e.name for e in entries if e.type == "table" and not e.is_virtual]),
     )
+
+
+def _entries(connection: sqlite3.Connection) -> list[_Entry]:
+    """Read sqlite_schema, SQLite's own tables and indexes left out."""
+    rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema").fetchall()
+    entries = [_Entry(kind, _named(name), _named(table), _readable(sql)) for kind, name, table, sql in rows]
+    return [entry for entry in entries if not entry.name.lower().startswith(_INTERNAL)]
+
+
+def _named(name: str | RawText) -> str:
+    """Refuse a name that no SQL could spell."""
+    if isinstance(name, RawText):
+        msg = f"a name in it is not valid UTF-8 (x'{name.raw.hex()}'): rename that table, column or index first"
+        raise sqlite3.DataError(msg)
+    return name
+
+
+def _readable(sql: str | RawText) -> str:
+    """SQL whose comments or constants are not valid UTF-8 is read all the same."""
+    return sql.raw.decode(errors="replace") if isinstance(sql, RawText) else sql
 
 
 def _shadows(entries: Sequence[_Entry], kept: Sequence[Kept]) -> dict[str, str]:
@@ -130,7 +150,7 @@ def _table(
     statement = read_create_table(entry.sql)
     info = connection.execute(f"PRAGMA main.table_xinfo({quoted(entry.name)})").fetchall()
     indexes = _indexes(connection, entry.name, index_sql)
-    primary_key = tuple(name for _, name in sorted((row[5], row[1]) for row in info if row[5]))
+    primary_key = tuple(_named(name) for _, name in sorted((row[5], row[1]) for row in info if row[5]))
     rowid_column = _rowid_column(primary_key, indexes, statement)
     columns = tuple(_column(row, statement, rowid_column) for row in info)
     return SourceTable(
@@ -175,10 +195,10 @@ def _column(
     # Only in ordinary tables can a primary key hold NULL, for the sake of old files.
     never_null = bool(position) and (statement.without_rowid or statement.strict or name == rowid_column)
     return SourceColumn(
-        name=name,
-        declared_type=declared_type or "",
+        name=_named(name),
+        declared_type=_readable(declared_type or ""),
         not_null=bool(not_null) or never_null,
-        default_sql=default_sql,
+        default_sql=None if default_sql is None else _readable(default_sql),
         primary_key_position=position or None,
         generated=_GENERATED.get(hidden, Generated.NO),
         generated_sql=statement.generated.get(name) if hidden in _GENERATED else None,

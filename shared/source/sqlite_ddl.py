@@ -1,10 +1,11 @@
 """What SQLite's PRAGMAs leave out of a table, read from its CREATE TABLE statement.
 
-That is: CHECK constraints, the collation of a column, the deferrability of a foreign key, the options after
-the last parenthesis, and the module of a virtual table. SQLite has accepted the statement, so its grammar holds
-(https://sqlite.org/lang_createtable.html); a few words at the first level of parentheses are all that is looked
-for, and strings, comments and quoted names are skipped as tokens. A general SQL parser knows less of SQLite's
-own ways (several type words, missing commas between constraints, names in single quotes) than this needs.
+That is: CHECK constraints, the collation of a column, what a generated column is computed from, the deferrability of
+a foreign key, the options after the last parenthesis, and the module of a virtual table. SQLite has accepted the
+statement, so its grammar holds (https://sqlite.org/lang_createtable.html); a few words at the first level of
+parentheses are all that is looked for, and strings, comments and quoted names are skipped as tokens. A general SQL
+parser knows less of SQLite's own ways (several type words, missing commas between constraints, names in single quotes)
+than this needs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class _Token:
     text: str
     kind: str
     depth: int
+    start: int
+    """Where it begins in the statement."""
 
     @property
     def keyword(self) -> str:
@@ -62,6 +65,8 @@ class TableStatement:
 
     collations: dict[str, str] = field(default_factory=dict)
     """By column name; columns without COLLATE are left out."""
+    generated: dict[str, str] = field(default_factory=dict)
+    """By column name: what stands in the parentheses after AS."""
     deferrals: list[Deferral] = field(default_factory=list)
     """One for each foreign key, in the order of the statement."""
     has_checks: bool = False
@@ -75,7 +80,7 @@ def read_create_table(sql: str) -> TableStatement:
     statement = TableStatement()
     body = [token for token in tokens if token.depth == 1]
     for item in _items(body):
-        _read_item(item, statement)
+        _read_item(sql, item, statement)
     options = {a.keyword for a in _after_body(tokens)}
     statement.strict = "STRICT" in options
     statement.without_rowid = "WITHOUT" in options
@@ -106,7 +111,7 @@ def _tokens(sql: str) -> Iterator[_Token]:
             continue
         if text == ")":
             depth -= 1
-        yield _Token(text, kind, depth)
+        yield _Token(text, kind, depth, match.start())
         if text == "(":
             depth += 1
 
@@ -124,7 +129,7 @@ def _items(body: Sequence[_Token]) -> Iterator[list[_Token]]:
         yield item
 
 
-def _read_item(item: Sequence[_Token], statement: TableStatement) -> None:
+def _read_item(sql: str, item: Sequence[_Token], statement: TableStatement) -> None:
     column = item[0].name if item and item[0].keyword not in _TABLE_CONSTRAINTS else None
     words = item if column is None else item[1:]
     for place, token in enumerate(words):
@@ -133,10 +138,20 @@ def _read_item(item: Sequence[_Token], statement: TableStatement) -> None:
                 statement.has_checks = True
             case "COLLATE" if column is not None and place + 1 < len(words):
                 statement.collations[column] = words[place + 1].name.upper()
+            case "AS" if column is not None:
+                statement.generated[column] = _in_parentheses(sql, words[place + 1 : place + 3])
             case "REFERENCES":
                 statement.deferrals.append(Deferral())
             case "DEFERRABLE" if statement.deferrals:
                 statement.deferrals[-1] = _deferral(words, place)
+
+
+def _in_parentheses(sql: str, pair: Sequence[_Token]) -> str:
+    """What stands between two parentheses; of all tokens on their level they are neighbours."""
+    if [token.text for token in pair] != ["(", ")"]:
+        return ""
+    opening, closing = pair
+    return sql[opening.start + 1 : closing.start].strip()
 
 
 def _deferral(words: Sequence[_Token], place: int) -> Deferral:

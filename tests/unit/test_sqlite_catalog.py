@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import SourceError
 from shared.records.source import (
     ChunkKey,
     ChunkKeyKind,
@@ -328,3 +329,98 @@ def test_odd_identifiers_everywhere(tmp_path: Path) -> None:
             assert list(reader.walk_keys(table.name, table.chunk_key, step=1)) == [("b",)]
             read = TableRead(table=table.name, chunk_key=table.chunk_key, columns=(f"v{name}", name))
             assert reader.read_arrow(read, EVERYTHING).to_pydict() == {"0": [1.5, 2.5], "1": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("column", "sql", "collation"),
+    [
+        ("b INT GENERATED ALWAYS AS (a + 1)", "a + 1", "BINARY"),
+        ("b AS(a+1)STORED", "a+1", "BINARY"),
+        ("b INT AS ((a + (1)) * 2) VIRTUAL NOT NULL", "(a + (1)) * 2", "BINARY"),
+        ("b NOT NULL CONSTRAINT g GENERATED ALWAYS AS (a) UNIQUE COLLATE NOCASE", "a", "NOCASE"),
+        ("b TEXT COLLATE 'rtrim' AS (a || ')' || \"a\" || [a]) CHECK (b <> '(')", "a || ')' || \"a\" || [a]", "RTRIM"),
+        ("b /* AS (1) */ AS -- AS (2)\n ( /* ) */ a -- )\n || 'it''s)' )", "/* ) */ a -- )\n || 'it''s)'", "BINARY"),
+        ("b DEFAULT (' AS (3)') COLLATE/**/[NoCase]", None, "NOCASE"),
+        ("b TEXT COLLATE BINARY COLLATE nocase REFERENCES t DEFERRABLE INITIALLY DEFERRED", None, "NOCASE"),
+        ("b CONSTRAINT c COLLATE rtrim CONSTRAINT d NOT NULL ON CONFLICT FAIL", None, "RTRIM"),
+        ('b "GENERATED ALWAYS" CHECK (CAST(b AS TEXT) COLLATE NOCASE <> \'\')', None, "BINARY"),
+    ],
+)  # fmt: skip
+def test_expression_and_collation_of_a_column(
+    catalog_of: CatalogOf, column: str, sql: str | None, collation: str
+) -> None:
+    """In any order of constraints, among comments, strings and quoted names; the last COLLATE counts."""
+    table = _only(catalog_of(f"CREATE TABLE t(a TEXT, {column}, z)"))
+    assert [each.name for each in table.columns] == ["a", "b", "z"]
+    assert (table.columns[1].generated_sql, table.columns[1].collation) == (sql, collation)
+    assert (table.columns[1].generated is Generated.NO) == (sql is None)
+    assert (table.columns[2].generated_sql, table.columns[2].collation) == (None, "BINARY")
+
+
+def test_tables_are_written_in_any_quotes(catalog_of: CatalogOf) -> None:
+    """Names in brackets, backticks and single quotes, quoted types, comments, and CREATE TABLE AS SELECT."""
+    catalog = catalog_of(
+        """
+        CREATE TABLE [odd (t] (-- first
+            [a,b] "my type(3)" /* , */ PRIMARY KEY, 'x y' `other, type`, `c)` TEXT COLLATE "NOCASE" /* end */
+        ) /* options */ WITHOUT /* a */ ROWID;
+        CREATE TABLE temp(a INT PRIMARY KEY, b ANY) STRICT, WITHOUT ROWID;
+        CREATE TABLE copied AS SELECT "x y" AS "q ""q", a AS i, a * 1.0 AS none FROM [odd (t], temp;
+        CREATE TABLE ""("" INT, "new
+line" TEXT);
+        CREATE INDEX i ON temp(b DESC);
+        ANALYZE;
+        """
+    )
+    shown = {table.name: [(c.name, c.declared_type, c.collation) for c in table.columns] for table in catalog.tables}
+    assert shown == {
+        "odd (t": [("a,b", "my type(3)", "BINARY"), ("x y", "other, type", "BINARY"), ("c)", "TEXT", "NOCASE")],
+        "temp": [("a", "INT", "BINARY"), ("b", "ANY", "BINARY")],
+        "copied": [('q "q', "NUM", "BINARY"), ("i", "INT", "BINARY"), ("none", "", "BINARY")],
+        "": [("", "INT", "BINARY"), ("new\nline", "TEXT", "BINARY")],
+    }
+    assert [(table.without_rowid, table.strict) for table in catalog.tables] == [
+        (True, False), (True, True), (False, False), (False, False),
+    ]  # fmt: skip
+
+
+def test_an_index_of_an_old_format_has_no_descending_columns(tmp_path: Path) -> None:
+    """Files of schema format 1 say DESC and sort upwards; SQLite knows, and so does the catalog."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE t(a, b); CREATE INDEX i ON t(a, b); INSERT INTO t VALUES (1, 2), (2, 1);"
+        )
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(a, b DESC)' WHERE name = 'i'")
+        connection.commit()
+    raw = bytearray(path.read_bytes())
+    raw[44:48] = (1).to_bytes(4)  # https://sqlite.org/fileformat2.html, section 1.3.12
+    path.write_bytes(raw)
+    with open_sqlite(str(path)) as reader:
+        reader.check()
+        (index,) = _only(reader.catalog()).indexes
+    assert [(column.name, column.descending) for column in index.columns] == [("a", False), ("b", False)]
+
+
+def test_what_is_not_utf_8_in_the_schema(tmp_path: Path) -> None:
+    """A comment of another encoding does no harm; a name of one is refused in a sentence."""
+    for name, written in (
+        ("comment.db", b"CREATE TABLE t(a /* caf\xe9 */)"),
+        ("name.db", b'CREATE TABLE "caf\xe9"(a)'),
+    ):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.execute("CREATE TABLE t(a)")
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_schema SET sql = CAST(? AS TEXT)", (written,))
+            if name == "name.db":
+                connection.execute("UPDATE sqlite_schema SET name = CAST(? AS TEXT)", (b"caf\xe9",))
+                connection.execute("UPDATE sqlite_schema SET tbl_name = name")
+            connection.commit()
+    with open_sqlite("comment.db") as reader:
+        assert _only(reader.catalog()).sql == "CREATE TABLE t(a /* caf\ufffd */)"
+    with (
+        open_sqlite("name.db") as reader,
+        pytest.raises(SourceError, match=r"name\.db cannot be read, .* not valid UTF-8 \(x'636166e9'\): rename"),
+    ):
+        reader.catalog()
