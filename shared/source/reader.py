@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import pyarrow as pa
 
 from shared.records.keys import ChunkRange, Key, SourceRow
-from shared.records.plan import TableRead
+from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 
 __all__ = ["SourceKind", "SourceReader", "SourceRow"]
@@ -37,8 +37,11 @@ class SourceReader(Protocol):
     def catalog(self) -> SourceCatalog:
         """Read the schema."""
 
-    def profile(self, table: SourceTable, *, processes: int = 1) -> TableProfile:
-        """Look at every value of a table, on in up to so many processes."""
+    def profile(self, table: SourceTable, *, processes: int = 1, mode: ProfileMode = ProfileMode.FULL) -> TableProfile:
+        """Look at every value of a table, or at a sample of a large one, in up to so many processes.
+
+        Rows are counted exactly either way, and so are the NULLs of columns in primary and unique keys.
+        """
 
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""

@@ -12,7 +12,7 @@ from adbc_driver_sqlite import dbapi
 
 from shared.errors import NotArrowableError, SourceError
 from shared.records.keys import ChunkRange, Key, SourceRow
-from shared.records.plan import TableRead
+from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 from shared.source import sqlite_read
 from shared.source.sqlite_catalog import read_catalog
@@ -87,10 +87,16 @@ class SqliteReader:
         with translated(self._file.path, "reading its schema"):
             return read_catalog(self._sqlite)
 
-    def profile(self, table: SourceTable, *, processes: int = 1) -> TableProfile:
-        """Look at every value of a table, on connections of its own."""
+    def profile(self, table: SourceTable, *, processes: int = 1, mode: ProfileMode = ProfileMode.FULL) -> TableProfile:
+        """Look at every value of a table, or at a sample of a large one, on connections of its own."""
         with translated(self._file.path, f"surveying the values of table {table.name!r}"):
-            return profile_table(self._file, table, processes=processes, encoding=self._encoding)
+            return profile_table(
+                self._file,
+                table,
+                processes=processes,
+                encoding=self._encoding,
+                sample=mode is ProfileMode.SAMPLE,
+            )
 
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""
