@@ -103,7 +103,7 @@ class _Comparing:
         some = batch.only(rows)
         for place, column in enumerate(self._plan.columns):
             target = pairing.target.taken(place, pairing.places[rows])
-            for found in differences(some.columns[place], target, column.type, self._normalise):
+            for found in differences(some.columns[place], target, column, self._normalise):
                 if self.findings.full:
                     self.findings.count(1)
                     continue

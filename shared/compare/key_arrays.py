@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from shared.compare.canonical_source import canonical_source
-from shared.compare.forms import Form, Formless
+from shared.compare.forms import Form, Formless, NormaliseTexts
 from shared.compare.shown import shown
 from shared.compare.source_batches import Column, values_of
 from shared.compare.text_bytes import mask
-from shared.records.plan import TargetType, TypeKind
+from shared.compare.treated import canonical_moments
+from shared.compare.treated_columns import treated_column
+from shared.records.plan import TargetColumn, TargetType, TypeKind
 
 _INTEGERS: Final = frozenset({TypeKind.SMALLINT, TypeKind.INTEGER, TypeKind.BIGINT})
 _BARE_TYPES: Final = MappingProxyType(
@@ -45,17 +46,22 @@ def key_type(type_: TargetType) -> str:
     return "text" if type_.sql.startswith(("character varying", "varchar", "text")) else type_.sql
 
 
-def key_array(column: Column, type_: TargetType) -> pa.Array:
-    """One part of the keys, to be bound as a list; NULL, which matches nothing, for what the type cannot hold."""
-    if isinstance(column, pa.Array) and _travels_as_it_is(column, type_.kind):
+def key_array(column: Column, target: TargetColumn, normalise: NormaliseTexts) -> pa.Array:
+    """One part of the keys, to be bound as a list; NULL, which matches nothing, for what the type cannot hold.
+
+    `normalise` brings texts to PostgreSQL's own spelling: only it knows which are values of a type of kind OTHER, and
+    one that is none would end the transaction.
+    """
+    column, kind = treated_column(column, target), target.type.kind
+    if target.treatment.form is None and isinstance(column, pa.Array) and _travels_as_it_is(column, kind):
         return column
-    forms = [canonical_source(value, type_) for value in values_of(column, np.arange(len(column)))]
+    forms = canonical_moments(values_of(column, np.arange(len(column))), target, normalise)
     known = [None if isinstance(form, Formless) else form for form in forms]
-    if type_.kind in _INTEGERS:
+    if kind in _INTEGERS:
         return pa.array(known, pa.int64())
-    if type_.kind is TypeKind.BYTEA:
+    if kind is TypeKind.BYTEA:
         return pa.array(known, pa.binary())
-    return pa.array([_literal(form, type_.kind) for form in known], pa.string())
+    return pa.array([_literal(form, kind) for form in known], pa.string())
 
 
 def _travels_as_it_is(column: pa.Array, kind: TypeKind) -> bool:

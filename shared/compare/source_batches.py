@@ -36,7 +36,7 @@ class Reading:
 
     read: TableRead
     suspects: tuple[str, ...] = ()
-    """Columns that may mix storage classes: all but those in which the profile saw at most one."""
+    """Columns that may mix storage classes: all but those in which a profile of all rows saw at most one."""
     as_numbers: tuple[str, ...] = ()
     """Columns that are numbers in the target, where 5 and 5.0 are the same."""
 
@@ -71,7 +71,7 @@ def reading_of(plan: TablePlan, places: Iterable[int] | None = None) -> Reading:
     columns = [plan.columns[place] for place in (range(len(plan.columns)) if places is None else places)]
     return Reading(
         read=replace(plan.read, columns=tuple(column.source for column in columns)),
-        suspects=tuple(column.source for column in columns if column.mixed or not column.classes),
+        suspects=tuple(column.source for column in columns if plan.sampled or column.mixed or not column.classes),
         as_numbers=tuple(column.source for column in columns if column.type.kind in NUMBERS),
     )
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.compare.canonical_source import canonical_column
 from shared.compare.canonical_target import canonical_target, plain_array
 from shared.compare.forms import Form, NormaliseTexts
 from shared.compare.row_digests import RowForms
 from shared.compare.source_batches import reading_of, table_batches, values_of
 from shared.compare.target_rows import select_list
+from shared.compare.treated import canonical_treated
 from shared.records.keys import Value
 from shared.records.plan import TablePlan, TargetColumn
 from shared.records.work import Reject
@@ -79,7 +79,7 @@ class TableRows:
                 rows = np.arange(first, min(batch.rows, first + _FORMS_AT_ONCE))
                 values = [values_of(column, rows) for column in batch.columns]
                 forms = [
-                    canonical_column(column, target.type, self._normalise)
+                    canonical_treated(column, target, self._normalise)
                     for column, target in zip(values, self.columns, strict=True)
                 ]
                 yield from zip(zip(*values, strict=True), zip(*forms, strict=True), strict=True)

@@ -13,7 +13,7 @@ from shared.compare.canonical_target import canonical_target, plain_array, selec
 from shared.compare.key_arrays import key_array, key_type
 from shared.compare.server_texts import ServerTexts
 from shared.compare.shown import key_value
-from shared.compare.source_batches import Column, SourceBatch, values_of
+from shared.compare.source_batches import SourceBatch, values_of
 from shared.compare.text_bytes import Rows
 from shared.records.keys import KeyRange, OpenEnd, Value
 from shared.records.plan import TablePlan, TargetColumn, TargetType, TypeKind
@@ -102,19 +102,13 @@ class KeyPairer:
     def pair(self, batch: SourceBatch) -> Pairing:
         """Find the target's rows of a batch."""
         places = match_places(self._plan)
-        lists = [self._keys(batch.columns[place], self._plan.columns[place].type) for place in places]
+        normalise = self._server.normalise
+        lists = [key_array(batch.columns[place], self._plan.columns[place], normalise) for place in places]
         keys = pa.record_batch([_one_list(array) for array in lists], names=[f"key{n}" for n in range(len(lists))])
         with self._connection.cursor() as cursor:
             cursor.execute(self._statement, keys)
             table = cursor.fetch_arrow_table()
         return self._pairing(batch, table)
-
-    def _keys(self, column: Column, type_: TargetType) -> pa.Array:
-        array = key_array(column, type_)
-        if type_.kind is not TypeKind.OTHER:
-            return array
-        # Only PostgreSQL knows which texts are values of the type, and one that is none would end the transaction.
-        return pa.array(self._server.normalise(array.to_pylist(), type_), pa.string())
 
     def left_over(self) -> Sequence[tuple[Value, ...]]:
         """Nothing: rows under other keys are not looked at; `compare_table` counts them."""

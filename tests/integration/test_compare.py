@@ -136,7 +136,9 @@ def test_one_changed_value_is_found_in_each_type(
 ) -> None:
     """The same value passes; another one in its place is named by key and column, by columns and value by value."""
     if not shortcuts:
-        monkeypatch.setattr("shared.compare.columns.surely_equal", lambda source, *_: np.zeros(len(source), np.bool_))
+        monkeypatch.setattr(
+            "shared.compare.columns.surely_equal_treated", lambda source, *_: np.zeros(len(source), np.bool_)
+        )
     columns = {"id": "bigint", "v": sql, "w": "text"}
     rows: list[tuple[Value, ...]] = [(1, value, "x"), (2, value, "y"), (3, None, None)]
     fill_target(target_url, columns, [(1, same, "x"), (2, same, "y"), (3, None, None)], key="id")
