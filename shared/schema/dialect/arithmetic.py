@@ -1,0 +1,137 @@
+"""Arithmetic and || as SQLite computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlglot import exp
+
+from shared.schema.dialect.conversions import as_bigint, as_double, as_number, as_text
+from shared.schema.dialect.names import negative_literal
+from shared.schema.dialect.values import DOUBLE, NULL, Holds, Value, integer, real, text
+from shared.schema.dialect.walk import Handler, Walk, refuse, shown
+
+OVERFLOW: Final = "a result beyond 64 bits is an error in PostgreSQL, and a real in SQLite"
+
+
+def _operands(walk: Walk, node: Any) -> tuple[Value, Value] | None:
+    """Both operands as numbers; None where one of them is NULL, which makes the result NULL."""
+    left, right = (as_number(walk, value) for value in walk.values((node.this, node.expression)))
+    return None if left.type is None or right.type is None else (left, right)
+
+
+def _sum_like(operator: str) -> Handler:
+    def handle(walk: Walk, node: Any) -> Value:
+        operands = _operands(walk, node)
+        if operands is None:
+            return NULL
+        left, right = operands
+        if left.holds is right.holds is Holds.INTEGER:
+            walk.doubt(OVERFLOW)
+            return integer(f"({as_bigint(walk, left)} {operator} {as_bigint(walk, right)})")
+        holds = Holds.REAL if Holds.REAL in {left.holds, right.holds} else Holds.NUMBER
+        sql = f"({as_double(walk, left)} {operator} {as_double(walk, right)})"
+        return Value(sql=sql, type=DOUBLE, holds=holds)
+
+    return handle
+
+
+def _quotient(walk: Walk, node: Any) -> Value:
+    operands = _operands(walk, node)
+    if operands is None or operands[1].constant == 0:
+        return NULL
+    left, right = operands
+    if left.holds is right.holds is Holds.INTEGER:
+        if right.constant in {None, -1}:
+            walk.doubt(OVERFLOW)
+        return integer(f"({as_bigint(walk, left)} / {_divisor(as_bigint(walk, right), right)})")
+    exact = f"({as_double(walk, left)} / {_divisor(as_double(walk, right), right)})"
+    if Holds.REAL in {left.holds, right.holds}:
+        return real(exact)
+    # Numbers without a fraction are integers to SQLite, and so is their quotient.
+    whole = " AND ".join(f"{value.sql} = trunc({value.sql})" for value in operands if value.holds is Holds.NUMBER)
+    return Value(sql=f"(CASE WHEN {whole} THEN trunc{exact} ELSE {exact} END)", type=DOUBLE, holds=Holds.NUMBER)
+
+
+def _divisor(sql: str, value: Value) -> str:
+    """Dividing by 0 gives NULL in SQLite."""
+    return sql if value.constant is not None else f"NULLIF({sql}, 0)"
+
+
+def _remainder(walk: Walk, node: Any) -> Value:
+    operands = _operands(walk, node)
+    if operands is None or operands[1].constant == 0:
+        return NULL
+    left, right = operands
+    if not left.holds is right.holds is Holds.INTEGER:
+        refuse(f"{shown(node)} takes the remainder of numbers that may have a fraction")
+    return integer(f"({as_bigint(walk, left)} % {_divisor(as_bigint(walk, right), right)})")
+
+
+def _negative(walk: Walk, node: Any) -> Value:
+    literal = negative_literal(node)
+    if literal is not None:
+        return literal
+    value = as_number(walk, walk.value(node.this))
+    if value.type is None:
+        return NULL
+    if value.holds is Holds.INTEGER:
+        walk.doubt(OVERFLOW)
+        return integer(f"(- {as_bigint(walk, value)})")
+    return Value(sql=f"(- {value.sql})", type=value.type, holds=value.holds)
+
+
+def _bits(operator: str) -> Handler:
+    def handle(walk: Walk, node: Any) -> Value:
+        operands = _operands(walk, node)
+        if operands is None:
+            return NULL
+        left, right = (as_bigint(walk, value) for value in operands)
+        return integer(f"({left} {operator} {right})")
+
+    return handle
+
+
+def _shift(operator: str) -> Handler:
+    def handle(walk: Walk, node: Any) -> Value:
+        operands = _operands(walk, node)
+        if operands is None:
+            return NULL
+        left, right = operands
+        count = right.constant
+        if not isinstance(count, int) or not 0 <= count < _BITS:
+            refuse(f"{shown(node)} shifts by a number that is not known to be from 0 to {_BITS - 1}")
+        return integer(f"({as_bigint(walk, left)} {operator} {count})")
+
+    return handle
+
+
+def _inverse(walk: Walk, node: Any) -> Value:
+    return integer(f"(~ {as_bigint(walk, walk.value(node.this))})")
+
+
+def _joined(walk: Walk, node: Any) -> Value:
+    left, right = walk.values((node.this, node.expression))
+    return text(f"({as_text(walk, left)} || {as_text(walk, right)})")
+
+
+_BITS: Final = 64
+
+HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
+    {
+        exp.Add: _sum_like("+"),
+        exp.Sub: _sum_like("-"),
+        exp.Mul: _sum_like("*"),
+        exp.Div: _quotient,
+        exp.Mod: _remainder,
+        exp.Neg: _negative,
+        exp.BitwiseAnd: _bits("&"),
+        exp.BitwiseOr: _bits("|"),
+        exp.BitwiseLeftShift: _shift("<<"),
+        exp.BitwiseRightShift: _shift(">>"),
+        exp.BitwiseNot: _inverse,
+        exp.DPipe: _joined,
+    }
+)

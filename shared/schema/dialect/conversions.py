@@ -1,0 +1,283 @@
+"""A value brought to where it is needed: as a truth, a number, a text, or one of the target's types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from shared.records.keys import KeyValue
+from shared.records.plan import TargetType, TypeKind
+from shared.schema.dialect.values import (
+    BIGINT,
+    DOUBLE,
+    INTEGERS,
+    JSONS,
+    MOMENTS,
+    NULL,
+    NUMERIC,
+    TEXT,
+    Holds,
+    Value,
+    constant,
+    text_of_constant,
+)
+from shared.schema.dialect.walk import Walk, refuse
+from shared.schema.literals import UnfitError, literal
+
+REAL_SPELLING: Final = "a real of more than 15 digits, or with an exponent, becomes a text in PostgreSQL's spelling"
+MOMENT_SPELLING: Final = "a moment that becomes a text is spelled in one way, whatever its text was in the source"
+SPELLING: Final = "a value that is no text in the target becomes one in PostgreSQL's spelling"
+ZERO_OR_ONE: Final = "a number other than 0 and 1 becomes true"
+_NUMBER_PREFIX: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+_SPELLED_ALIKE: Final = {
+    TypeKind.TEXT: "::text",
+    TypeKind.BOOLEAN: "::integer::text",
+    TypeKind.SMALLINT: "::text",
+    TypeKind.INTEGER: "::text",
+    TypeKind.BIGINT: "::text",
+    TypeKind.JSON: "::text",
+}
+"""How types whose texts are SQLite's own become text."""
+_TEXT_FORMS: Final = {
+    TypeKind.DATE: "YYYY-MM-DD",
+    TypeKind.TIMESTAMP: "YYYY-MM-DD HH24:MI:SS",
+    TypeKind.TIME: "HH24:MI:SS",
+}
+
+
+def as_condition(_: Walk, value: Value) -> str:
+    """A value where a truth is asked for: NULL stays NULL, a number is true unless it is 0."""
+    if value.constant is not None:
+        return "true" if number_in(value.constant) else "false"
+    if value.type is None:
+        return "NULL::boolean"
+    if value.kind is TypeKind.BOOLEAN:
+        return value.sql
+    if value.holds.is_number:
+        return f"({value.sql} <> 0)"
+    return refuse(f"{value.sql} is a {value.holds} where a condition is asked for")
+
+
+def number_in(value: KeyValue) -> int | float:
+    """The number that SQLite reads from the beginning of a constant, 0 where there is none."""
+    if isinstance(value, int | float):
+        return value
+    found = _NUMBER_PREFIX.match(value) if isinstance(value, str) else None
+    if found is None:
+        return 0
+    return float(found[1]) if set(found[1]) & set(".eE") else int(found[1])
+
+
+def as_number(_: Walk, value: Value) -> Value:
+    """A value where a number is asked for."""
+    if isinstance(value.constant, str | bytes):
+        return constant(number_in(value.constant))
+    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.INTEGER:
+        return replace(value, sql=f"{value.sql}::integer", type=BIGINT)
+    if value.holds.is_number or value.type is None:
+        return value
+    return refuse(f"{value.sql} is a {value.holds} where a number is asked for")
+
+
+def as_bigint(walk: Walk, value: Value) -> str:
+    """An integer as a bigint."""
+    number = as_number(walk, value)
+    if number.holds is Holds.NOTHING:
+        return "NULL::bigint"
+    if number.holds is not Holds.INTEGER:
+        refuse(f"{value.sql} may hold a fraction where an integer is asked for")
+    return number.sql if number.kind is TypeKind.BIGINT and value.kind is TypeKind.BIGINT else f"{number.sql}::bigint"
+
+
+def as_double(walk: Walk, value: Value) -> str:
+    """A number as double precision."""
+    number = as_number(walk, value)
+    return number.sql if number.kind is TypeKind.DOUBLE else f"{number.sql}::double precision"
+
+
+def as_text(walk: Walk, value: Value) -> str:
+    """A value where a text is asked for: numbers as SQLite spells them."""
+    if value.constant is not None and not isinstance(value.constant, bytes):
+        return constant(text_of_constant(value.constant)).sql
+    if value.holds is Holds.JSON:
+        return f"({value.sql} #>> '{{}}')"
+    if value.holds in {Holds.REAL, Holds.NUMBER}:
+        return _real_as_text(walk, value)
+    if value.kind in _SPELLED_ALIKE:
+        return f"{value.sql}{_SPELLED_ALIKE[value.kind]}" if value.type != TEXT else value.sql
+    return _moment_as_text(walk, value) if value.kind in MOMENTS else _other_as_text(walk, value)
+
+
+def _other_as_text(walk: Walk, value: Value) -> str:
+    if value.type is None:
+        return "NULL::text"
+    if value.kind not in {TypeKind.UUID, TypeKind.JSONB}:
+        refuse(f"{value.sql} is a {value.holds} where a text is asked for")
+    walk.doubt(SPELLING)
+    return f"{value.sql}::text"
+
+
+def _moment_as_text(walk: Walk, value: Value) -> str:
+    # to_char depends on the session's language, by its formats of months and days.
+    walk.not_immutable()
+    form = value.form or _TEXT_FORMS.get(value.kind or TypeKind.OTHER, "")
+    if not form:
+        refuse(f"{value.sql} is a moment with an offset where a text is asked for")
+    if not value.form and value.kind is not TypeKind.DATE:
+        walk.doubt(MOMENT_SPELLING)
+    subject = f"('epoch'::timestamp + {value.sql})" if value.kind is TypeKind.TIME else value.sql
+    return f"to_char({subject}, '{form}')"
+
+
+def _real_as_text(walk: Walk, value: Value) -> str:
+    walk.doubt(REAL_SPELLING)
+    if value.holds is Holds.NUMBER:
+        return f"trim_scale({value.sql}::text::numeric)::text"
+    return (
+        f"(CASE WHEN {value.sql} = trunc({value.sql}) THEN trunc({value.sql})::text::numeric::text || '.0'"
+        f" ELSE {value.sql}::text END)"
+    )
+
+
+def unified(walk: Walk, values: Sequence[Value]) -> list[Value]:
+    """Bring the branches of one expression (CASE, coalesce) to one type; NULL fits any."""
+    known = [value for value in values if value.type is not None]
+    kinds = {value.kind for value in known}
+    holds = {value.holds for value in known}
+    if len(holds) <= 1 and len(kinds) <= 1:
+        return list(values)
+    if all(each.is_number for each in holds):
+        return _unified_numbers(walk, values)
+    if holds == {Holds.TEXT}:
+        return _unified_texts(walk, values)
+    names = " and ".join(sorted(holds))
+    return refuse(f"its branches are of different kinds ({names}), which no type of PostgreSQL holds")
+
+
+def _unified_numbers(walk: Walk, values: Sequence[Value]) -> list[Value]:
+    numbers = [as_number(walk, value) for value in values]
+    kinds = {value.kind for value in numbers if value.type is not None}
+    holds = {value.holds for value in numbers if value.type is not None}
+    joint = holds.pop() if len(holds) == 1 else Holds.NUMBER
+    if TypeKind.DOUBLE in kinds or TypeKind.REAL in kinds:
+        return [_retyped(value, as_double(walk, value), DOUBLE, joint) for value in numbers]
+    return [_retyped(value, value.sql, BIGINT if kinds <= INTEGERS else NUMERIC, joint) for value in numbers]
+
+
+def _unified_texts(walk: Walk, values: Sequence[Value]) -> list[Value]:
+    kinds = {value.kind for value in values if value.constant is None and value.type is not None}
+    if len(kinds) == 1:
+        (kind,) = kinds
+        fitted = [_fitted(value, kind, values) for value in values]
+        if all(value is not None for value in fitted):
+            return [value for value in fitted if value is not None]
+    return [_retyped(value, as_text(walk, value), TEXT, Holds.TEXT) for value in values]
+
+
+def _fitted(value: Value, kind: TypeKind | None, values: Sequence[Value]) -> Value | None:
+    """A constant as the one type that the other branches have, where that type can hold it."""
+    if value.constant is None or kind is TypeKind.TEXT:
+        return value
+    wanted = next(each.type for each in values if each.kind is kind and each.constant is None)
+    try:
+        return replace(value, sql=literal(value.constant, wanted), type=wanted) if wanted else None
+    except UnfitError:
+        return None
+
+
+def _retyped(value: Value, sql: str, type_: TargetType, holds: Holds) -> Value:
+    if value.type is None:
+        return replace(NULL, sql=f"NULL::{type_.sql}", type=type_, holds=holds)
+    return replace(value, sql=sql, type=type_, holds=holds)
+
+
+def bring(walk: Walk, value: Value, wanted: TargetType) -> str:
+    """Bring a value to the type that the target keeps it in.
+
+    Raises:
+        UntranslatableError: where that type cannot hold it.
+    """
+    if value.type is None:
+        return "NULL"
+    if value.constant is not None:
+        try:
+            return literal(value.constant, wanted)
+        except UnfitError as error:
+            refuse(str(error))
+    if value.type == wanted:
+        return value.sql
+    rule = _BRINGERS.get(wanted.kind)
+    brought = rule(walk, value, wanted) if rule else None
+    if brought is None:
+        refuse(f"it makes a {value.holds}, and {wanted.sql} cannot hold that")
+    return str(brought)
+
+
+def _to_integer(walk: Walk, value: Value, wanted: TargetType) -> str | None:
+    if value.holds is not Holds.INTEGER:
+        return None
+    return as_bigint(walk, value) if wanted.kind is TypeKind.BIGINT else f"{as_bigint(walk, value)}::{wanted.sql}"
+
+
+def _to_double(walk: Walk, value: Value, wanted: TargetType) -> str | None:
+    return as_double(walk, value) if value.holds.is_number and wanted.kind is TypeKind.DOUBLE else None
+
+
+def _to_numeric(walk: Walk, value: Value, wanted: TargetType) -> str | None:
+    if not value.holds.is_number or wanted.sql != NUMERIC.sql:
+        return None
+    number = as_number(walk, value)
+    # PostgreSQL's own cast keeps 15 digits of a double; its text has all of them.
+    return f"{number.sql}::text::numeric" if number.kind is TypeKind.DOUBLE else f"{number.sql}::numeric"
+
+
+def _to_text(walk: Walk, value: Value, wanted: TargetType) -> str | None:
+    if value.holds is Holds.BLOB:
+        return None
+    sql = as_text(walk, value)
+    return sql if wanted.sql in {TEXT.sql, "character varying"} else f"{sql}::{wanted.sql}"
+
+
+def _to_boolean(walk: Walk, value: Value, _: TargetType) -> str | None:
+    if not value.holds.is_number:
+        return None
+    if value.kind is not TypeKind.BOOLEAN:
+        walk.doubt(ZERO_OR_ONE)
+    return as_condition(walk, value)
+
+
+def _to_timestamp(_: Walk, value: Value, wanted: TargetType) -> str | None:
+    return f"{value.sql}::{wanted.sql}" if value.kind in {TypeKind.TIMESTAMP, TypeKind.DATE} else None
+
+
+def _to_timestamptz(_: Walk, value: Value, __: TargetType) -> str | None:
+    return f"({value.sql}::timestamp AT TIME ZONE 'UTC')" if value.kind in {TypeKind.TIMESTAMP, TypeKind.DATE} else None
+
+
+def _to_json(_: Walk, value: Value, wanted: TargetType) -> str | None:
+    return f"{value.sql}::{wanted.sql}" if value.kind in JSONS and value.holds is Holds.TEXT else None
+
+
+def _to_uuid(walk: Walk, value: Value, _: TargetType) -> str | None:
+    if value.kind is not TypeKind.TEXT:
+        return None
+    walk.doubt("a text that is no UUID is an error")
+    return f"({value.sql})::uuid"
+
+
+_BRINGERS: Final = {
+    TypeKind.SMALLINT: _to_integer,
+    TypeKind.INTEGER: _to_integer,
+    TypeKind.BIGINT: _to_integer,
+    TypeKind.DOUBLE: _to_double,
+    TypeKind.NUMERIC: _to_numeric,
+    TypeKind.TEXT: _to_text,
+    TypeKind.BOOLEAN: _to_boolean,
+    TypeKind.TIMESTAMP: _to_timestamp,
+    TypeKind.TIMESTAMPTZ: _to_timestamptz,
+    TypeKind.JSON: _to_json,
+    TypeKind.JSONB: _to_json,
+    TypeKind.UUID: _to_uuid,
+}

@@ -1,0 +1,94 @@
+"""Expressions of SQLite in PostgreSQL's terms: each means the same, or its doubts are stated, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlglot import exp
+
+from shared.records.plan import TargetType, TypeKind
+from shared.schema.dialect.arithmetic import HANDLERS as ARITHMETIC
+from shared.schema.dialect.branches import HANDLERS as BRANCHES
+from shared.schema.dialect.calls import HANDLERS as CALLS
+from shared.schema.dialect.comparisons import HANDLERS as COMPARISONS
+from shared.schema.dialect.conversions import as_condition, as_double, bring
+from shared.schema.dialect.names import HANDLERS as NAMES
+from shared.schema.dialect.parsing import parse_sqlite_expression
+from shared.schema.dialect.scope import Scope, Translated
+from shared.schema.dialect.values import BOOLEAN, DOUBLE, Holds, Value
+from shared.schema.dialect.walk import Handler, Subquery, Walk
+
+__all__ = ["parse_sqlite_expression", "translate_condition", "translate_expression"]
+
+
+def translate_expression(
+    sql: Any, scope: Scope, *, wanted: TargetType | None = None, subquery: Subquery | None = None
+) -> Translated:
+    """Translate an expression whose value is used, given as SQL text or as a node of sqlglot.
+
+    With `wanted` the result is brought to that type, as a column of it would store what SQLite computes. `subquery`
+    translates a SELECT inside the expression; without it there may be none.
+
+    Raises:
+        UntranslatableError: where no translation is known to mean the same; its text is a clause that says why.
+    """
+    walk = Walk(scope, HANDLERS, subquery)
+    value = walk.value(_node(sql))
+    if wanted is not None:
+        return _translated(walk, bring(walk, value, wanted), wanted)
+    if value.holds is Holds.REAL and value.kind is TypeKind.NUMERIC:
+        return _translated(walk, as_double(walk, value), DOUBLE)
+    return _translated(walk, value.sql, value.type)
+
+
+def translate_condition(sql: Any, scope: Scope, *, subquery: Subquery | None = None) -> Translated:
+    """Translate an expression that is true or not (CHECK, WHERE, WHEN, ON, HAVING), as `translate_expression` does.
+
+    Raises:
+        UntranslatableError: as `translate_expression`.
+    """
+    walk = Walk(scope, HANDLERS, subquery)
+    return _translated(walk, as_condition(walk, walk.value(_node(sql))), BOOLEAN)
+
+
+def _node(sql: Any) -> Any:
+    return parse_sqlite_expression(sql) if isinstance(sql, str) else sql
+
+
+def _translated(walk: Walk, sql: str, type_: TargetType | None) -> Translated:
+    return Translated(sql=_without_parentheses(sql), type=type_, doubts=tuple(walk.doubts), immutable=walk.immutable)
+
+
+def _without_parentheses(sql: str) -> str:
+    """Take away one pair of parentheses around the whole."""
+    if not (sql.startswith("(") and sql.endswith(")")):
+        return sql
+    depth, quoted = 0, ""
+    for position, character in enumerate(sql):
+        if quoted:
+            quoted = "" if character == quoted else quoted
+        elif character in "'\"":
+            quoted = character
+        else:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth == 0:
+                return sql[1:-1] if position == len(sql) - 1 else sql
+    return sql
+
+
+def _parentheses(walk: Walk, node: Any) -> Value:
+    return walk.value(node.this)
+
+
+HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
+    {
+        exp.Paren: _parentheses,
+        **NAMES,
+        **COMPARISONS,
+        **ARITHMETIC,
+        **BRANCHES,
+        **CALLS,
+    }
+)

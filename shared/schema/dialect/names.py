@@ -1,0 +1,102 @@
+"""Names and constants: columns, literals, truth values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlglot import exp
+
+from shared.records.plan import TargetType, TypeKind
+from shared.schema.constants import INT64_MAX
+from shared.schema.declared import Affinity
+from shared.schema.dialect.scope import Named, Relation
+from shared.schema.dialect.values import NULL, Holds, Value, constant, truth
+from shared.schema.dialect.walk import Handler, Walk, refuse, shown
+
+_HOLDS: Final[Mapping[TypeKind, Holds]] = MappingProxyType(
+    {
+        TypeKind.SMALLINT: Holds.INTEGER,
+        TypeKind.INTEGER: Holds.INTEGER,
+        TypeKind.BIGINT: Holds.INTEGER,
+        TypeKind.BOOLEAN: Holds.INTEGER,
+        TypeKind.BYTEA: Holds.BLOB,
+        TypeKind.NUMERIC: Holds.NUMBER,
+    }
+)
+
+
+def quoted(name: str) -> str:
+    """Quote a name, so that it stands for itself."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_value(relation: Relation, named: Named) -> Value:
+    """What a column holds, by its type in the target and its affinity in the source."""
+    sql = f"{relation.target}.{quoted(named.name)}" if relation.target else quoted(named.name)
+    return Value(
+        sql=sql,
+        type=named.type,
+        holds=_holds(named.type, named.affinity),
+        affinity=named.affinity,
+        collation=named.collation.upper(),
+        not_null=named.not_null,
+    )
+
+
+def _holds(type_: TargetType, affinity: Affinity) -> Holds:
+    if type_.kind in {TypeKind.DOUBLE, TypeKind.REAL}:
+        return Holds.REAL if affinity is Affinity.REAL else Holds.NUMBER
+    return _HOLDS.get(type_.kind, Holds.TEXT)
+
+
+def _column(walk: Walk, node: Any) -> Value:
+    found = walk.find(node.table, node.name)
+    if found is not None:
+        return column_value(*found)
+    if not node.table and node.this.args.get("quoted"):
+        # SQLite takes a name in double quotes that no column has for a text.
+        return constant(str(node.name))
+    return refuse(f"there is no column {shown(node)} that it could name")
+
+
+def _literal(_: Walk, node: Any) -> Value:
+    if node.is_string:
+        return constant(str(node.this))
+    return constant(_number(str(node.this)))
+
+
+def _number(text: str) -> int | float:
+    try:
+        value = int(text)
+    except ValueError:
+        return float(text)
+    return value if -INT64_MAX - 1 <= value <= INT64_MAX else float(value)
+
+
+def negative_literal(node: Any) -> Value | None:
+    """A literal after a minus sign, which SQLite reads as one number."""
+    if isinstance(node.this, exp.Literal) and not node.this.is_string:
+        return constant(_number("-" + str(node.this.this)))
+    return None
+
+
+def _blob(_: Walk, node: Any) -> Value:
+    return constant(bytes.fromhex(str(node.this)))
+
+
+def _truth(_: Walk, node: Any) -> Value:
+    return replace(truth("true" if node.this else "false"), constant=int(node.this), not_null=True)
+
+
+HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
+    {
+        exp.Column: _column,
+        exp.Literal: _literal,
+        exp.HexString: _blob,
+        exp.Null: lambda *_: NULL,
+        exp.Boolean: _truth,
+    }
+)
