@@ -24,7 +24,7 @@ DECLARATIONS = [
     "fts4", "fts4(a, b, tokenize=unicode61 \"remove_diacritics=0\" 'tokenchars=,-')", "fts4(a,, b, )",
     'fts4(a /* the, first */, -- and (the) second,\n b, prefix="2,4", order=DESC, matchinfo=fts3)',
     'fts4(a, b, c, notindexed=B, notindexed="c")', 'fts4(a, languageid="lid", b)', "fts4(a(1, 2), b)",
-    'fts4(content="t")', 'fts4(content=t, x, "y z")', 'fts4(content="T", languageid=x)', 'fts4(content="", a)',
+    'fts4(content="u")', 'fts4(content=t, x, "y z")', 'fts4(content="U", languageid=x)', 'fts4(content="", a)',
     "fts4(a, compress=zip, uncompress=unzip)", '"fts4"(a)', 'fts4(ünïcode, "quo""te")',
     "fts5(a)", "fts5(a, b UNINDEXED, \"c d\" unindexed, [e], 'f', `g`)", "fts5(a, tokenize = 'porter ascii')",
     "fts5(a, tokenize=\"unicode61 remove_diacritics 2 tokenchars '-_'\", prefix='2 3', detail=none, columnsize=0)",
