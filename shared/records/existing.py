@@ -38,6 +38,8 @@ class TargetAbilities:
     """Whether collations of ICU can be made."""
     citext: bool = False
     """Whether the extension citext is there or can be made by the user."""
+    citext_schema: str | None = None
+    """The schema where citext is already; None: it would be made in the target schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

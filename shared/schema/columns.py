@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from shared.records.plan import Grade, ObjectGrade, TargetColumn, TypeKind
+from shared.records.plan import Grade, ObjectGrade, TargetColumn
 from shared.records.source import Generated, ObjectKind, SourceColumn
 from shared.schema.declared import read_declared
 from shared.schema.drafts import Draft
 from shared.schema.expressions import TranslatedDefault, translate_default
 from shared.schema.names import SYSTEM_COLUMNS, GivenName, Names, fold
-
-BINARY: Final = "BINARY"
-"""SQLite's collation that compares bytes, as keys of PostgreSQL compare texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +88,6 @@ def _grades(
     if source.generated is not Generated.NO:
         reason = "its values are copied; the target does not compute new ones, so recreate the expression by hand"
         grades.append(grade(ObjectKind.GENERATED_COLUMN, Grade.APPROXIMATED, reason))
-    if source.collation.upper() != BINARY:
-        grades.append(grade(ObjectKind.COLLATION, *_collation(draft, position)))
     return tuple(grades)
 
 
@@ -107,12 +101,3 @@ def _doubts(draft: Draft, position: int, given: GivenName) -> list[str]:
     if source.not_null and nulls:
         doubts.append(f"declared NOT NULL, but {nulls:,} rows hold NULL: the target allows it")
     return doubts
-
-
-def _collation(draft: Draft, position: int) -> tuple[Grade, str]:
-    collation, target = draft.table.columns[position].collation, draft.types[position].type
-    if target.kind is not TypeKind.TEXT:
-        return Grade.EXACT, f"{collation} has no say in how {target.sql} compares"
-    return Grade.REFUSED, (
-        f"collations are not translated yet: the target compares this column's texts as they are, not by {collation}"
-    )

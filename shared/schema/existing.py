@@ -57,7 +57,7 @@ def fit(plan: TablePlan, existing: ExistingTable | None, options: JobOptions) ->
 def _not_there(plan: TablePlan) -> str:
     return (
         f"the table {plan.schema}.{plan.name} is not in the target and --data-only makes none: "
-        "make it first, or run without --data-only"
+        "make it first, leave it out with --exclude, or run without --data-only"
     )
 
 
@@ -145,6 +145,8 @@ def _column(pair: _Pair) -> TargetColumn:
         type=pair.existing.type,
         not_null=pair.existing.not_null,
         default=None,
+        generated=None,
+        collation=None,
         identity=pair.existing.has_sequence,
         insert_only=pair.existing.identity_always,
         reason="the column was there before",

@@ -7,8 +7,19 @@ from dataclasses import replace
 from typing import Final
 
 from shared.records.existing import ExistingTable
-from shared.records.plan import ForeignKeyPlan, Grade, JobOptions, KeyPlan, ObjectGrade, SchemaPlan, TablePlan
+from shared.records.plan import (
+    ForeignKeyPlan,
+    Grade,
+    JobOptions,
+    KeyPlan,
+    ObjectGrade,
+    ObjectPlan,
+    SchemaPlan,
+    TablePlan,
+)
 from shared.records.source import ObjectKind
+from shared.schema.collation_terms import compare_alike
+from shared.schema.collations import collation_objects, is_collation_object
 from shared.schema.existing import FittedTable, fit
 from shared.schema.key_types import joinable
 from shared.schema.names import Names
@@ -16,6 +27,10 @@ from shared.schema.names import Names
 _REPLACED: Final = frozenset({ObjectKind.TABLE, ObjectKind.COLUMN})
 """What `fit` grades anew for a table that was there before."""
 _LEFT: Final = "left as it is in the table that was there before"
+_NOT_ADDED: Final = (
+    "nothing is added for it to a table that was there before: search needs a generated tsvector column with a GIN "
+    "index there, bounds need a GiST index on ranges (`producer plan --sql` for an empty schema shows them)"
+)
 
 
 def fit_schema(
@@ -40,9 +55,14 @@ def fit_schema(
     grades = _regraded(plan, fitted, refused)
     if options.data_only:
         return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
-    kept = {each.plan.read.table for each in fitted.values() if not each.plan.creates}
-    objects = tuple(each for each in plan.objects if each.table not in kept)
-    return SchemaPlan(tables=tuple(tables), grades=grades, objects=objects)
+    return SchemaPlan(tables=tuple(tables), grades=grades, objects=_objects(plan, tables))
+
+
+def _objects(plan: SchemaPlan, tables: Sequence[TablePlan]) -> tuple[ObjectPlan, ...]:
+    """The objects of the tables that the job makes: one that was there before keeps its triggers and types."""
+    kept = {table.read.table for table in tables if not table.creates}
+    others = (each for each in plan.objects if each.table not in kept and not is_collation_object(each))
+    return (*collation_objects(tables), *others)
 
 
 def _left_out(grade: ObjectGrade) -> ObjectGrade:
@@ -103,8 +123,9 @@ def _suited(
     by_source = {column.source: column for column in parent.columns}
     columns = [by_source[source] for source in sources if source in by_source]
     names = tuple(column.name for column in columns)
-    own = {column.name: column.type for column in child.columns}
-    compare = all(joinable(own[name], far.type) for name, far in zip(key.columns, columns, strict=False))
+    own = {column.name: column for column in child.columns}
+    pairs = [(own[name], far) for name, far in zip(key.columns, columns, strict=False)]
+    compare = all(joinable(near.type, far.type) and compare_alike(near, far) for near, far in pairs)
     covered = len(columns) == len(sources) and set(names) in [set(each.columns) for each in keys]
     return replace(key, parent_columns=names) if compare and covered else None
 
@@ -121,9 +142,17 @@ def _regraded(
         elif grade.kind is ObjectKind.TABLE:
             grades.extend(anew[owner])
         elif grade.kind not in _REPLACED:
-            lost = grade.grade is Grade.REFUSED
-            grades.append(grade if lost else replace(grade, grade=Grade.APPROXIMATED, reason=_LEFT))
+            grades.append(_left_as_it_is(grade))
     return tuple(grades)
+
+
+def _left_as_it_is(grade: ObjectGrade) -> ObjectGrade:
+    """The grade of what a table that was there before keeps in a form of its own, or goes without."""
+    if grade.grade is Grade.REFUSED or grade.kind is ObjectKind.SHADOW_TABLE:
+        return grade
+    if grade.kind is ObjectKind.VIRTUAL_TABLE:
+        return replace(grade, grade=Grade.REFUSED, reason=_NOT_ADDED)
+    return replace(grade, grade=Grade.APPROXIMATED, reason=_LEFT)
 
 
 def _refused_or(grade: ObjectGrade, refused: Sequence[ObjectGrade]) -> ObjectGrade:

@@ -10,6 +10,7 @@ from shared.records.existing import TargetAbilities
 from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, SearchPlan, TablePlan, TableRead
 from shared.records.source import ObjectKind, SourceCatalog, SourceObject, TableProfile
 from shared.schema.checks import checks_of
+from shared.schema.collations import Comparing, collated, collation_objects, comparisons
 from shared.schema.columns import PlannedColumns, plan_columns
 from shared.schema.drafts import Draft, draft_table, pick_tables
 from shared.schema.foreign_keys import Neighbour, plan_foreign_keys
@@ -53,12 +54,14 @@ def translate(
     picked = pick_tables(catalog, options)
     drafts = [draft_table(table, profiles[table.name]) for table in picked]
     fitting = reconcile([draft for draft in drafts if len(draft.table.columns) <= MAX_COLUMNS])
+    comparing = comparisons(fitting, abilities, target_schema)
     relations = Names(preserve=options.preserve_identifiers)
     given = [relations.give(draft.table.name) for draft in fitting]
     planned = [
-        _plan_table(draft, name, relations, target_schema, options) for draft, name in zip(fitting, given, strict=True)
+        _plan_table(draft, name, comparing[fold(draft.table.name)], relations, target_schema, options)
+        for draft, name in zip(fitting, given, strict=True)
     ]
-    finished = _with_foreign_keys(planned, catalog)
+    finished = _with_foreign_keys(planned, catalog, options)
     too_wide = [_too_wide(draft) for draft in drafts if len(draft.table.columns) > MAX_COLUMNS]
     world = World(
         neighbours={fold(each.neighbour.draft.table.name): each.neighbour for each in finished},
@@ -69,18 +72,26 @@ def translate(
         abilities=abilities,
     )
     others = _others(world, {fold(table.name) for table in picked})
+    tables = tuple(_searched(each.neighbour.plan, others.search) for each in finished)
     return SchemaPlan(
-        tables=tuple(_searched(each.neighbour.plan, others.search) for each in finished),
+        tables=tables,
         grades=(*(grade for each in finished for grade in each.grades), *too_wide, *others.grades),
-        objects=others.objects,
+        objects=(*collation_objects(tables), *others.objects),
     )
 
 
-def _plan_table(draft: Draft, given: GivenName, relations: Names, schema: str, options: JobOptions) -> _PlannedTable:
-    columns = plan_columns(draft, preserve=options.preserve_identifiers)
+def _plan_table(
+    draft: Draft,
+    given: GivenName,
+    comparing: Sequence[Comparing],
+    relations: Names,
+    schema: str,
+    options: JobOptions,
+) -> _PlannedTable:
+    columns = collated(plan_columns(draft, preserve=options.preserve_identifiers), draft, comparing)
     keys = plan_keys(draft, given.name, columns, relations)
     indexes, index_grades = plan_indexes(draft, columns, relations)
-    plan = replace(_bare_plan(draft, given.name, columns, keys, schema, options), indexes=indexes)
+    plan = replace(_bare_plan(draft, given.name, columns, keys, schema, options), indexes=(*keys.indexes, *indexes))
     grades = (_table_grade(draft, given), *columns.grades, *keys.grades, *index_grades, *_check_grades(draft))
     return _PlannedTable(neighbour=Neighbour(draft=draft, plan=plan), grades=grades)
 
@@ -107,11 +118,13 @@ def _bare_plan(
     )
 
 
-def _with_foreign_keys(planned: Sequence[_PlannedTable], catalog: SourceCatalog) -> list[_PlannedTable]:
+def _with_foreign_keys(
+    planned: Sequence[_PlannedTable], catalog: SourceCatalog, options: JobOptions
+) -> list[_PlannedTable]:
     neighbours = {fold(each.neighbour.draft.table.name): each.neighbour for each in planned}
     finished = []
     for each in planned:
-        keys, grades = plan_foreign_keys(each.neighbour, neighbours, catalog)
+        keys, grades = plan_foreign_keys(each.neighbour, neighbours, catalog, preserve=options.preserve_identifiers)
         neighbour = replace(each.neighbour, plan=replace(each.neighbour.plan, foreign_keys=keys))
         finished.append(_PlannedTable(neighbour=neighbour, grades=(*each.grades, *grades)))
     return finished

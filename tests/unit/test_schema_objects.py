@@ -21,8 +21,8 @@ from schemakit import (
 )
 
 from shared.errors import OperatorError
-from shared.records.plan import CompareBy, ForeignKeyPlan, Grade, IndexPlan, KeyPlan, LoadPath, OnConflict
-from shared.records.source import ChunkKey, ChunkKeyKind, Generated, IndexColumn, ObjectKind, SourceObject
+from shared.records.plan import CompareBy, ForeignKeyPlan, Grade, KeyPlan, LoadPath, OnConflict
+from shared.records.source import ChunkKey, ChunkKeyKind, Generated, ObjectKind, SourceObject
 
 
 def test_integer_primary_key() -> None:
@@ -126,50 +126,10 @@ def test_json_in_a_key_is_text() -> None:
     assert only(translated(source, profiles={"t.a": texts("json")})).columns[0].type.sql == "text"
 
 
-def test_collated_unique_key_is_laxer() -> None:
-    """A unique key that NOCASE made stricter is approximated on texts; on integers a collation means nothing."""
-    nocase = IndexColumn(name="a", collation="NOCASE")
-    on_text = translated(table("t", column("a", "TEXT"), indexes=(unique(nocase),)))
-    on_integer = translated(table("t", column("a"), indexes=(unique(nocase),)))
-    assert "laxer" in graded(on_text, ObjectKind.UNIQUE_KEY).reason
-    assert graded(on_integer, ObjectKind.UNIQUE_KEY).grade is Grade.EXACT
-
-
 def test_unique_index_becomes_a_unique_key_of_its_name() -> None:
     """CREATE UNIQUE INDEX keeps its name, and a column that is named twice counts once."""
     plan = only(translated(table("t", column("a"), column("b"), indexes=(index("U", "a", "b", "a", unique=True),))))
     assert plan.unique_keys == (KeyPlan(name="u", columns=("a", "b")),)
-
-
-def test_indexes() -> None:
-    """Plain indexes keep their columns and directions."""
-    both = index("i", "b", IndexColumn(name="a", descending=True))
-    plan = only(translated(table("t", column("a"), column("b"), indexes=(both,))))
-    assert plan.indexes == (IndexPlan(name="i", columns=("b", "a"), descending=(False, True)),)
-
-
-@pytest.mark.parametrize(
-    ("refused", "clause"),
-    [
-        (index("i", "a", partial=True), "partial indexes are not translated yet"),
-        (index("i", "a", None), "indexes on expressions are not translated yet"),
-        (index("i", IndexColumn(name="a", collation="NOCASE")), "indexes that compare by NOCASE"),
-        (index("i", *["a"] * 33), "at most 32"),
-        (index("i", "j"), "json cannot be indexed"),
-        (index("i", "a", partial=True, unique=True), "partial unique indexes are not translated yet"),
-        (index("i", None, unique=True), "unique indexes on expressions are not translated yet"),
-    ],
-)
-def test_refused_indexes_say_why_and_how(refused: object, clause: str) -> None:
-    """What is no plain index is refused with its statement, and never identifies rows."""
-    source = table("t", column("a", "TEXT"), column("j", "JSON"), indexes=(refused,))  # type: ignore[arg-type]
-    plan = translated(source, profiles={"t.j": texts("json")})
-    kind = ObjectKind.UNIQUE_KEY if refused.unique else ObjectKind.INDEX  # type: ignore[attr-defined]
-    grade = graded(plan, kind)
-    assert (grade.grade, grade.name) == (Grade.REFUSED, "i")
-    assert clause in grade.reason
-    assert "CREATE INDEX i" in grade.reason or "at most 32" in grade.reason
-    assert (only(plan).indexes, only(plan).unique_keys, only(plan).match_key) == ((), (), ())
 
 
 def test_names_are_unique_in_the_schema() -> None:
@@ -223,13 +183,6 @@ def test_generated_columns_are_copied_as_values() -> None:
     plan = translated(table("t", column("a"), column("b", generated=Generated.STORED)))
     assert only(plan).read.columns == ("a", "b")
     assert graded(plan, ObjectKind.GENERATED_COLUMN).grade is Grade.APPROXIMATED
-
-
-def test_collations() -> None:
-    """A collation on texts is refused; on numbers it never meant anything."""
-    plan = translated(table("t", column("a", "TEXT", collation="NOCASE"), column("b", collation="RTRIM")))
-    assert graded(plan, ObjectKind.COLLATION, "a").grade is Grade.REFUSED
-    assert graded(plan, ObjectKind.COLLATION, "b").grade is Grade.EXACT
 
 
 def test_checks_are_listed_one_by_one() -> None:
@@ -367,7 +320,7 @@ def test_cyclic_and_self_references() -> None:
         (reference("pid", "a_view"), "no ordinary table"),
         (reference("pid", "other"), "not part of this job"),
         (reference("pid", "keyless"), "has no primary key"),
-        (reference("pid", "keyless", "a"), "no key of the target's keyless covers"),
+        (reference("pid", "keyless", "a"), "no unique key of the target's keyless is just (a)"),
         (reference("pid code", "Parent"), "has 2 columns and refers to 1"),
         (reference("pid pid", "Parent", "Id Code"), "names a column twice"),
         (reference("pid", "Parent", "gone"), "a column that its parent does not have"),
@@ -419,13 +372,3 @@ def test_both_sides_of_a_foreign_key_get_comparable_types(
     parent, child = plan.tables
     assert (child.columns[0].type.sql, parent.columns[0].type.sql) == expected
     assert len(child.foreign_keys) == 1
-
-
-def test_collated_parent_is_stricter() -> None:
-    """SQLite pairs child and parent by the parent's collation, PostgreSQL by the texts themselves."""
-    code = column("code", "TEXT", collation="NOCASE")
-    plan = translated(
-        table("p", code, primary_key="code"),
-        table("c", column("code", "TEXT"), foreign_keys=(reference("code", "p"),)),
-    )
-    assert "stricter" in graded(plan, ObjectKind.FOREIGN_KEY).reason

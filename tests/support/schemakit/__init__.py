@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from shared.records.existing import TargetAbilities
 from shared.records.plan import JobOptions, ObjectGrade, SchemaPlan, TablePlan
 from shared.records.source import (
     ChunkKey,
@@ -47,6 +48,10 @@ def blobs(**more: int) -> ColumnProfile:
 
 
 NOTHING = ColumnProfile()
+BARE = TargetAbilities(icu=False)
+"""A server with neither ICU nor citext, as the suite's own."""
+CITEXT = TargetAbilities(version=150000, citext=True)
+ICU = TargetAbilities(version=180000, citext=True)
 
 
 def column(name: str, declared_type: str = "INTEGER", **more: Any) -> SourceColumn:
@@ -91,6 +96,7 @@ def translated(
     rows: int = 9,
     objects: tuple[SourceObject, ...] = (),
     schema: str = "public",
+    abilities: TargetAbilities = BARE,
     **options: Any,
 ) -> SchemaPlan:
     """Translate tables; `profiles` by ``table.column``, the others hold integers if declared INTEGER, else texts."""
@@ -104,7 +110,7 @@ def translated(
         for each in tables
     }
     catalog = SourceCatalog(tables=tables, objects=objects)
-    return translate(catalog, made, target_schema=schema, options=JobOptions(**options))
+    return translate(catalog, made, target_schema=schema, options=JobOptions(**options), abilities=abilities)
 
 
 def _usual(part: SourceColumn) -> ColumnProfile:
