@@ -134,6 +134,8 @@ def _row(option: _Option) -> str:
 
 def _settings() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
+        if name in Settings.FILE_ONLY:
+            continue
         default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
         default = "`~/.local/share/pgconvoy`" if name == "home" else default
         option = f"`{_OVERRIDDEN[name]}`" if name in _OVERRIDDEN else ""

@@ -36,7 +36,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     """Every setting that was given, wherever from, as another process of ours reads it."""
     return {
         f"PGCONVOY_{name.upper()}": _as_text(getattr(settings, name))
-        for name in settings.model_fields_set
+        for name in settings.model_fields_set - settings.FILE_ONLY
         if getattr(settings, name) is not None
     }
 

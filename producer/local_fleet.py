@@ -143,7 +143,7 @@ class LocalFleet:
         """Hand the workers every setting that this process was given, wherever from."""
         given = {
             f"PGCONVOY_{name.upper()}": _as_text(getattr(self._settings, name))
-            for name in self._settings.model_fields_set
+            for name in self._settings.model_fields_set - self._settings.FILE_ONLY
             if getattr(self._settings, name) is not None
         }
         own = {"PGCONVOY_BROKER_URL": self.broker_url, "PGCONVOY_RESULT_URL": self.result_url}

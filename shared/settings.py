@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from shared.errors import OperatorError
+from shared.records.rules import Rule
 from shared.redact import redact
 
 _SECRETS_DIR = Path("/run/secrets")
+_TOML = "pgconvoy.toml"
 _MIB = 1024 * 1024
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -33,11 +41,14 @@ class Settings(BaseSettings):
     URLs are secrets, since they may hold passwords: show them through `shown` alone.
     """
 
+    FILE_ONLY: ClassVar = frozenset({"rules"})
+    """Settings that stand in ``pgconvoy.toml`` alone and have no variable."""
+
     model_config = SettingsConfigDict(
         env_prefix="PGCONVOY_",
         env_file=".env",
         secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None,
-        toml_file="pgconvoy.toml",
+        toml_file=_TOML,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -84,6 +95,21 @@ class Settings(BaseSettings):
     rescue_grace_s: Seconds = Field(3, description="How long after its claim a chunk without a holder counts as lost.")
     rescue_interval_s: Seconds = Field(10, description="How often the controller looks for lost work.")
     plan_batch_chunks: Count = Field(100, description="Chunks recorded in one transaction while planning streams.")
+
+    rules: Annotated[tuple[Rule, ...], NoDecode] = Field(
+        (), description="What becomes of single tables and columns: [[rules]] in pgconvoy.toml."
+    )
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _are_rules(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            msg = "are written into pgconvoy.toml as [[rules]], not into a variable: unset it"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic reports no TypeError
+        wrong = [finding for rule in _numbered(given) for finding in _unknown_keys(*rule)]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return given
 
     @field_validator("target_url", "target_replica_url")
     @classmethod
@@ -164,8 +190,11 @@ def load_settings(**options: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        msg = "the settings are not usable: " + "; ".join(f"{_variable(e['loc'])} {_finding(e['msg'])}" for e in found)
+        found = error.errors(include_url=False)
+        msg = "the settings are not usable: " + "; ".join(map(_wrong, found))
+        raise OperatorError(msg) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{Path(_TOML).resolve()} cannot be read as TOML: {error}"
         raise OperatorError(msg) from None
 
 
@@ -174,6 +203,34 @@ def shown(url: SecretStr | str | None) -> str:
     if url is None:
         return ""
     return redact(url.get_secret_value() if isinstance(url, SecretStr) else url)
+
+
+def _numbered(given: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    rules = given if isinstance(given, list | tuple) else ()
+    return ((number, rule) for number, rule in enumerate(rules, start=1) if isinstance(rule, Mapping))
+
+
+def _unknown_keys(number: int, rule: Mapping[str, Any]) -> Iterator[str]:
+    for key in rule.keys() - _RULE_KEYS:
+        near = difflib.get_close_matches(key, _RULE_KEYS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"a rule has {', '.join(_RULE_KEYS)}"
+        yield f"rule {number} has the unknown key {key!r}: {hint}"
+    if rule.get("exclude") is False:
+        yield f"rule {number} has exclude = false, which takes back nothing: leave it out, and narrow the other rule"
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """What is wrong with a setting. Only of rules is the value shown: they hold no secrets."""
+    if error["loc"][0] != "rules":
+        return f"{_variable(error['loc'])} {_finding(error['msg'])}"
+    _, *place = error["loc"]
+    if not place:
+        return f"rules of {_TOML}: {_finding(error['msg'])}"
+    number, *keys = place
+    what = f"rule {int(number) + 1} of {_TOML}" + "".join(f", {key}" for key in keys)
+    if error["type"] == "missing":
+        return f"{what}: is not there, and every rule needs it"
+    return f"{what}: {_finding(error['msg'])}; found {error['input']!r}"
 
 
 def _variable(place: tuple[int | str, ...]) -> str:
@@ -189,3 +246,6 @@ def _required(url: SecretStr | None, finding: str, name: str) -> str:
         msg = f"{finding}: set {name} in the environment or in .env"
         raise OperatorError(msg)
     return url.get_secret_value()
+
+
+_RULE_KEYS: Final = tuple(field.name for field in dataclasses.fields(Rule))

@@ -75,6 +75,8 @@ class TargetColumn:
     """The storage classes that the profile found, NULL aside."""
     expected_rejects: int = 0
     """How many values the profile says this type cannot hold."""
+    possible_rejects: int = 0
+    """How many more it may be unable to hold: the profile cannot tell."""
     treatment: Treatment = field(default_factory=Treatment)
     """What a rule does to values first; copier and verification each read it for themselves."""
     generated: GeneratedPlan | None = None

@@ -1,12 +1,14 @@
-"""A column's choice of type: what the rules look at, and what they answer."""
+"""A column's choice of type: what is looked at, and what is answered."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.records.plan import TargetType, TypeKind
+from shared.records.rules import Treatment
 from shared.records.source import ColumnProfile, SourceColumn
 from shared.schema.declared import DeclaredType
+from shared.schema.fits import Misfits, misfits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +20,19 @@ class ChosenType:
     """The declared type and what the profile found, in a few words."""
     expected_rejects: int = 0
     """How many values the profile says the type cannot hold."""
+    possible_rejects: int = 0
+    """How many more it may be unable to hold: the profile cannot tell."""
     doubt: str = ""
     """What a person should know before trusting it, in a sentence; empty for a type that needs no thought."""
+    treatment: Treatment = field(default_factory=Treatment)
+    """What a rule does to the values first."""
+    fixed: bool = False
+    """Whether a rule says this type, so that nothing else may change it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the rules look at."""
+    """What is looked at."""
 
     column: SourceColumn
     declared: DeclaredType
@@ -32,16 +40,54 @@ class Finding:
 
     def choose(self, kind: TypeKind, found: str, *, doubt: str = "", sql: str | None = None) -> ChosenType:
         """Choose `kind`, since the values are as `found` says."""
-        rejects = self.profile.nul_texts or 0 if kind is TypeKind.TEXT else 0
-        if rejects:
-            doubt = f"{rejects:,} texts hold U+0000, which PostgreSQL's text cannot: they will be rejects"
+        target = TargetType(kind=kind, sql=sql or kind.value)
+        bad = self.misfits(target) if kind is TypeKind.TEXT else Misfits()
         return ChosenType(
-            type=TargetType(kind=kind, sql=sql or kind.value),
+            type=target,
             reason=f"{self.declared.shown}; {found}",
-            expected_rejects=rejects,
-            doubt=doubt,
+            expected_rejects=bad.sure,
+            possible_rejects=bad.perhaps,
+            doubt="; ".join(part for part in (doubt, bad_texts(self.profile) if kind is TypeKind.TEXT else "") if part),
         )
 
-    def unlike(self, kind: TypeKind, found: str) -> ChosenType:
+    def unlike(self, kind: TypeKind, found: str, *, hint: str = "") -> ChosenType:
         """Choose what the values are where the declared type means something else."""
-        return self.choose(kind, found, doubt=f"{self.declared.shown}, but {found}: {kind} holds them unchanged")
+        doubt = f"{self.declared.shown}, but {found}: {kind} holds them unchanged"
+        return self.choose(kind, found, doubt=f"{doubt}; {hint}" if hint else doubt)
+
+    def misfits(self, target: TargetType) -> Misfits:
+        """Count the values that a type cannot hold."""
+        return misfits(self.profile, target, self.declared.affinity)
+
+
+def bad_texts(profile: ColumnProfile) -> str:
+    """Say how many texts PostgreSQL's text cannot hold, and which rules would carry them; empty where there are none."""
+    said = []
+    if profile.nul_texts:
+        texts = "text holds" if profile.nul_texts == 1 else "texts hold"
+        said.append(
+            f"{profile.nul_texts:,} {texts} U+0000, which PostgreSQL's text cannot: rejects, "
+            'unless a rule says nul = "strip" or "replace"'
+        )
+    if profile.invalid_texts:
+        texts = "text is" if profile.invalid_texts == 1 else "texts are"
+        said.append(
+            f"{profile.invalid_texts:,} {texts} not valid in the source's encoding: rejects, "
+            'unless a rule says bad_utf8 = "latin-1", "replace" or "bytea"'
+        )
+    return "; ".join(said)
+
+
+def counted_classes(profile: ColumnProfile) -> str:
+    """Say what was found: ``9 integers and 2 texts``."""
+    counts = {"integer": profile.integers, "real": profile.reals, "text": profile.texts, "blob": profile.blobs}
+    found = [f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count]
+    return " and ".join(found) or "no values"
+
+
+def empty_texts_hint(profile: ColumnProfile) -> str:
+    """Name the rule that makes NULL of empty texts, where there are some beside other values."""
+    if not profile.empty_texts or profile.empty_texts == profile.values:
+        return ""
+    number = "one text is" if profile.empty_texts == 1 else f"{profile.empty_texts:,} texts are"
+    return f"{number} empty, which a rule with null_if_empty = true would make NULL"

@@ -6,22 +6,39 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from shared.records.plan import TypeKind
+from shared.records.plan import TypeKind, TypesPolicy
 from shared.records.source import ColumnProfile, SourceColumn, StorageClass
-from shared.schema.choices import ChosenType, Finding
+from shared.schema.choices import ChosenType, Finding, counted_classes, empty_texts_hint
 from shared.schema.declared import Family, read_declared
+from shared.schema.declared_types import KIND_OF_FAMILY, choose_declared
+from shared.schema.moment_hints import moment_hint
 from shared.schema.number_types import integers, integers_and_reals, numeric, reals
 from shared.schema.text_types import looks_like_uuid, moment_kind, texts
 
 
-def choose_type(column: SourceColumn, profile: ColumnProfile, *, strict: bool = False) -> ChosenType:
-    """Choose the narrowest type that holds every value unchanged.
+def choose_type(
+    column: SourceColumn,
+    profile: ColumnProfile,
+    *,
+    strict: bool = False,
+    policy: TypesPolicy = TypesPolicy.LOSSLESS,
+) -> ChosenType:
+    """Choose a column's type.
 
-    Never narrower than the declared type lets values to come be: integers are always bigint, texts are text.
-    `strict` says that the column is one of a STRICT table.
+    Lossless: the narrowest type that holds every value unchanged, never narrower than the declared type lets values to
+    come be: integers are always bigint, texts are text. Declared: what the declaration says, and where it says nothing,
+    by the values too.
+
+    Args:
+        column: The column.
+        profile: What was found in it, after what rules do to its values.
+        strict: Whether it is one of a STRICT table.
+        policy: What decides where values and declaration disagree.
     """
     declared = read_declared(column.declared_type, strict=strict)
     finding = Finding(column=column, declared=declared, profile=profile)
+    if policy is TypesPolicy.DECLARED and declared.family is not Family.ANY:
+        return choose_declared(finding)
     return _RULES.get(profile.classes, _mixed)(finding)
 
 
@@ -37,7 +54,7 @@ def _nothing(finding: Finding) -> ChosenType:
             doubt = f"{finding.declared.shown} and without values, so nothing says what it is for: text holds anything"
             return finding.choose(TypeKind.TEXT, found, doubt=doubt)
         case family:
-            return finding.choose(_KIND_OF_EMPTY[family], found)
+            return finding.choose(KIND_OF_FAMILY[family], found)
 
 
 def _blobs(finding: Finding) -> ChosenType:
@@ -51,35 +68,30 @@ def _blobs(finding: Finding) -> ChosenType:
 
 def _mixed(finding: Finding) -> ChosenType:
     profile = finding.profile
-    counts = (profile.integers, profile.reals, profile.texts, profile.blobs)
-    names = ("integers", "reals", "texts", "blobs")
-    found = "it holds " + " and ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True) if n)
+    found = f"it holds {counted_classes(profile)}"
+    if finding.declared.family is Family.BOOLEAN and _spells_booleans(profile):
+        doubt = f"{found}, all of which are truth values: how each was written (1, true, yes) is not kept"
+        return finding.choose(TypeKind.BOOLEAN, found, doubt=doubt)
     if profile.blobs:
-        return finding.choose(
-            TypeKind.BYTEA,
-            found,
-            doubt=f"{found}: all become bytea, texts as UTF-8, numbers as the bytes of their text",
-        )
-    return finding.choose(TypeKind.TEXT, found, doubt=f"{found}: all become text, numbers as their digits")
+        doubt = f"{found}: all become bytea, texts as UTF-8, numbers as the bytes of their text"
+        return finding.choose(TypeKind.BYTEA, found, doubt=doubt)
+    hints = [hint for hint in (empty_texts_hint(profile), _moments_hint(finding)) if hint]
+    doubt = "; ".join([f"{found}: all become text, numbers as their digits", *hints])
+    return finding.choose(TypeKind.TEXT, found, doubt=doubt)
+
+
+def _spells_booleans(profile: ColumnProfile) -> bool:
+    low, high = profile.integer_min, profile.integer_max
+    in_range = low is not None and high is not None and low >= 0 and high <= 1
+    return in_range and profile.boolean_texts == profile.texts and not profile.reals + profile.blobs
+
+
+def _moments_hint(finding: Finding) -> str:
+    return moment_hint(finding.profile) if finding.declared.family in _MOMENTS else ""
 
 
 _I, _R, _T, _B = StorageClass.INTEGER, StorageClass.REAL, StorageClass.TEXT, StorageClass.BLOB
 _RULES: Final[Mapping[tuple[StorageClass, ...], Callable[[Finding], ChosenType]]] = MappingProxyType(
     {(): _nothing, (_I,): integers, (_R,): reals, (_I, _R): integers_and_reals, (_T,): texts, (_B,): _blobs}
 )
-_KIND_OF_EMPTY: Final[Mapping[Family, TypeKind]] = MappingProxyType(
-    {
-        Family.INTEGER: TypeKind.BIGINT,
-        Family.FLOAT: TypeKind.DOUBLE,
-        Family.DECIMAL: TypeKind.NUMERIC,
-        Family.TEXT: TypeKind.TEXT,
-        Family.BINARY: TypeKind.BYTEA,
-        Family.BOOLEAN: TypeKind.BOOLEAN,
-        Family.DATE: TypeKind.DATE,
-        Family.TIMESTAMP: TypeKind.TIMESTAMP,
-        Family.TIMESTAMPTZ: TypeKind.TIMESTAMPTZ,
-        Family.TIME: TypeKind.TIME,
-        Family.UUID: TypeKind.UUID,
-        Family.JSON: TypeKind.JSONB,
-    }
-)
+_MOMENTS: Final = frozenset({Family.DATE, Family.TIMESTAMP, Family.TIMESTAMPTZ, Family.TIME})

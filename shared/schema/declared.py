@@ -57,11 +57,16 @@ class DeclaredType:
         return f"declared {self.text}" if self.text.strip() else "declared without a type"
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the type in capitals, what is in parentheses aside."""
+        return _words(self.text)
+
+    @property
     def may_be_uuid(self) -> bool:
         """Whether frameworks keep UUIDs in this type: CHAR(32) (Django, SQLAlchemy), CHAR(36), BINARY(16)."""
         if self.family is Family.UUID:
             return True
-        fixed_length = _words(self.text) in _FIXED_LENGTH
+        fixed_length = self.words in _FIXED_LENGTH
         return fixed_length and self.arguments in {(32,), (36,), (16,)}
 
     @property
@@ -73,6 +78,8 @@ class DeclaredType:
         return (precision, scale) if 1 <= precision <= NUMERIC_MAX_PRECISION and 0 <= scale <= precision else None
 
 
+_ASCII_UPPER: Final = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
+"""SQLite knows no other letters: to it '\u0131nt' (a dotless i) is no integer."""
 _ARGUMENTS: Final = re.compile(r"\(([^()]*)\)")
 _FIXED_LENGTH: Final = frozenset(
     {("CHAR",), ("NCHAR",), ("CHARACTER",), ("NATIVE", "CHARACTER"), ("BINARY",), ("NATIONAL", "CHARACTER")}
@@ -117,7 +124,7 @@ def read_declared(text: str, *, strict: bool = False) -> DeclaredType:
 
 def affinity_of(text: str) -> Affinity:
     """Apply SQLite's five rules in their order (https://sqlite.org/datatype3.html, section 3.1)."""
-    upper = text.upper()
+    upper = text.translate(_ASCII_UPPER)
     if "INT" in upper:
         return Affinity.INTEGER
     if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):

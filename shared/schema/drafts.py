@@ -5,14 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from shared.errors import OperatorError
-from shared.records.plan import JobOptions, TargetType, TypeKind
-from shared.records.source import ColumnProfile, SourceCatalog, SourceTable, TableProfile
-from shared.schema.choices import ChosenType
+from shared.records.plan import JobOptions, TargetType, TypeKind, TypesPolicy
+from shared.records.source import ColumnProfile, SourceCatalog, SourceColumn, SourceTable, TableProfile
+from shared.schema.choices import ChosenType, Finding
 from shared.schema.column_types import choose_type
+from shared.schema.declared import read_declared
 from shared.schema.names import fold
+from shared.schema.rules import Said, TableSaid
+from shared.schema.treated import after_rules, ruled
 
+_NOTHING_SAID: Final = TableSaid()
 _AS_TEXT = TargetType(kind=TypeKind.TEXT, sql=TypeKind.TEXT.value)
 
 
@@ -22,8 +27,13 @@ class Draft:
 
     table: SourceTable
     profile: TableProfile
+    """Once rules have made NULL of empty texts and mended bad ones; the columns' own are in `found`."""
     types: tuple[ChosenType, ...]
     """One for each column of the table, in its order."""
+    found: TableProfile
+    """What the source really holds."""
+    said: TableSaid
+    """What rules say of the table."""
 
     def position(self, column: str) -> int | None:
         """Where a column stands, by its name as SQLite compares names; None where there is none."""
@@ -33,6 +43,14 @@ class Draft:
     def profile_of(self, position: int) -> ColumnProfile:
         """What was found in a column."""
         return self.profile.columns[self.table.columns[position].name]
+
+    def said_of(self, position: int) -> Said:
+        """What rules say of a column."""
+        return self.said.of(self.table.columns[position].name)
+
+    def found_in(self, position: int) -> ColumnProfile:
+        """What the source really holds in a column, before anything a rule does to it."""
+        return self.found.columns[self.table.columns[position].name]
 
     def with_type(self, position: int, chosen: ChosenType) -> Draft:
         """Give a column another type."""
@@ -67,13 +85,40 @@ def _listed(names: Iterable[str]) -> str:
     return (shown or "none") + (f" and {len(ordered) - 20} more" if len(ordered) > 20 else "")
 
 
-def draft_table(table: SourceTable, profile: TableProfile) -> Draft:
+def draft_table(
+    table: SourceTable,
+    profile: TableProfile,
+    *,
+    said: TableSaid = _NOTHING_SAID,
+    policy: TypesPolicy = TypesPolicy.LOSSLESS,
+) -> Draft:
     """Choose the types of a table's columns, each for itself."""
-    types = tuple(choose_type(column, profile.columns[column.name], strict=table.strict) for column in table.columns)
-    draft = Draft(table=table, profile=profile, types=types)
+    treated = {
+        column.name: after_rules(profile.columns[column.name], said.of(column.name).treatment)
+        for column in table.columns
+    }
+    types = tuple(_choose(table, column, profile, treated[column.name], said, policy) for column in table.columns)
+    draft = Draft(table=table, profile=replace(profile, columns=treated), types=types, found=profile, said=said)
     for name in _key_columns(table):
         draft = _comparable(draft, draft.position(name))
     return draft
+
+
+def _choose(
+    table: SourceTable,
+    column: SourceColumn,
+    profile: TableProfile,
+    treated: ColumnProfile,
+    said: TableSaid,
+    policy: TypesPolicy,
+) -> ChosenType:
+    chosen = choose_type(column, treated, strict=table.strict, policy=policy)
+    own = said.of(column.name)
+    if not own.by:
+        return chosen
+    declared = read_declared(column.declared_type, strict=table.strict)
+    finding = Finding(column=column, declared=declared, profile=treated)
+    return ruled(chosen, finding, profile.columns[column.name], own)
 
 
 def _key_columns(table: SourceTable) -> tuple[str, ...]:
@@ -82,9 +127,20 @@ def _key_columns(table: SourceTable) -> tuple[str, ...]:
 
 
 def _comparable(draft: Draft, position: int | None) -> Draft:
-    """PostgreSQL's json has no equality, so no key can be made of it; text has."""
+    """PostgreSQL's json has no equality, so no key can be made of it; text has.
+
+    Raises:
+        OperatorError: where a rule says json.
+    """
     if position is None or draft.types[position].type.kind is not TypeKind.JSON:
         return draft
     chosen = draft.types[position]
+    if chosen.fixed:
+        place = f"{draft.table.name}.{draft.table.columns[position].name}"
+        msg = (
+            f"{draft.said_of(position).rule('type')} gives {place} the type json, which has no equality, but a key of "
+            "the table needs it: give it jsonb or text"
+        )
+        raise OperatorError(msg)
     reason = f"{chosen.reason}; text, since json cannot be part of a key"
     return draft.with_type(position, replace(chosen, type=_AS_TEXT, reason=reason, doubt=reason))

@@ -8,7 +8,9 @@ from typing import Final
 
 from shared.records.plan import TargetType, TypeKind
 from shared.records.source import ColumnProfile, SourceForeignKey, StorageClass
+from shared.schema.declared import Affinity
 from shared.schema.drafts import Draft
+from shared.schema.fits import misfits
 from shared.schema.names import fold
 
 _INTEGERS: Final = frozenset({TypeKind.SMALLINT, TypeKind.INTEGER, TypeKind.BIGINT})
@@ -79,6 +81,8 @@ def _agree(child: Draft, key: SourceForeignKey, parent: Draft) -> tuple[Draft, .
 
 def _takes(draft: Draft, position: int, target: TargetType) -> bool:
     is_rowid = draft.table.rowid_column == draft.table.columns[position].name
+    if draft.types[position].fixed:
+        return False
     return not is_rowid and _holds(target, draft.profile_of(position))
 
 
@@ -95,8 +99,16 @@ def _retyped(draft: Draft, position: int, other: Draft, other_position: int) -> 
     chosen, model = draft.types[position], other.types[other_position]
     other_name = f"{other.table.name}.{other.table.columns[other_position].name}"
     reason = f"{chosen.reason}; {model.type.sql}, to suit the foreign key with {other_name}"
-    rejects = draft.profile_of(position).nul_texts or 0 if model.type.kind is TypeKind.TEXT else 0
+    bad = misfits(draft.profile_of(position), model.type, Affinity.BLOB)
     doubt = chosen.doubt or (reason if draft.profile_of(position).values else "")
     return draft.with_type(
-        position, replace(chosen, type=model.type, reason=reason, doubt=doubt, expected_rejects=rejects)
+        position,
+        replace(
+            chosen,
+            type=model.type,
+            reason=reason,
+            doubt=doubt,
+            expected_rejects=bad.sure,
+            possible_rejects=bad.perhaps,
+        ),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from shared.records.plan import TypeKind
 from shared.records.source import ColumnProfile
 from shared.schema.choices import ChosenType, Finding
 from shared.schema.declared import Family
+from shared.schema.fits import fits_scaled
+from shared.schema.moment_hints import moment_hint
 
 _EXACT_IN_DOUBLE: Final = 2**53
 """Below this every integer is a double; from here on neighbours share one."""
@@ -26,10 +26,10 @@ def integers(finding: Finding) -> ChosenType:
         return finding.choose(TypeKind.BOOLEAN, "all values are 0 or 1")
     if family in {Family.TEXT, Family.JSON}:
         return finding.unlike(TypeKind.TEXT, "its values are stored as integers")
+    hint = moment_hint(finding.profile)
     if family in {Family.INTEGER, Family.ANY}:
-        return finding.choose(TypeKind.BIGINT, "all values are integers")
-    perhaps = _PERHAPS.get(family, "")
-    return finding.unlike(TypeKind.BIGINT, f"its values are integers ({_span(finding.profile)}{perhaps})")
+        return finding.choose(TypeKind.BIGINT, "all values are integers" + (f", {hint}" if hint else ""))
+    return finding.unlike(TypeKind.BIGINT, f"its values are integers ({_span(finding.profile)})", hint=hint)
 
 
 def _integers_in_float(finding: Finding) -> ChosenType:
@@ -47,26 +47,47 @@ def reals(finding: Finding) -> ChosenType:
         return finding.unlike(TypeKind.DOUBLE, "it holds infinities")
     if family is Family.DECIMAL:
         return numeric(finding, "all values are numbers")
+    hint = moment_hint(finding.profile)
     if family in {Family.FLOAT, Family.ANY}:
-        return finding.choose(TypeKind.DOUBLE, "all values are reals")
-    return finding.unlike(TypeKind.DOUBLE, "its values are reals")
+        return finding.choose(TypeKind.DOUBLE, "all values are reals" + (f", {hint}" if hint else ""))
+    if family is Family.INTEGER and finding.profile.integral_reals == finding.profile.reals:
+        return _integral(finding)
+    return finding.unlike(TypeKind.DOUBLE, "its values are reals", hint=hint)
+
+
+def _integral(finding: Finding) -> ChosenType:
+    number = f"{finding.profile.reals:,} values are"
+    return finding.choose(
+        TypeKind.BIGINT,
+        "all values are whole numbers",
+        doubt=f"{number} stored as reals without a fraction: bigint holds them as the integers that they are",
+    )
 
 
 def integers_and_reals(finding: Finding) -> ChosenType:
     """Some values are integers, some reals."""
     family = finding.declared.family
+    exact = _exact_in_double(finding.profile)
     if family in {Family.TEXT, Family.JSON}:
         return finding.unlike(TypeKind.TEXT, "its values are stored as integers and reals")
-    exact = _exact_in_double(finding.profile)
+    if family is Family.INTEGER and finding.profile.integral_reals == finding.profile.reals:
+        return _integral(finding)
     if finding.profile.infinities and not exact:
         return finding.unlike(TypeKind.TEXT, "it holds infinities beside integers from 2^53 on")
     if family is Family.DECIMAL and not finding.profile.infinities:
         return numeric(finding, "all values are numbers")
-    if not exact:
-        return finding.unlike(TypeKind.NUMERIC, "it holds reals beside integers from 2^53 on")
-    if family in {Family.FLOAT, Family.ANY}:
+    return _in_double(finding) if exact else _in_numeric(finding)
+
+
+def _in_numeric(finding: Finding) -> ChosenType:
+    return finding.unlike(TypeKind.NUMERIC, "it holds reals beside integers from 2^53 on")
+
+
+def _in_double(finding: Finding) -> ChosenType:
+    if finding.declared.family in {Family.FLOAT, Family.ANY}:
         return finding.choose(TypeKind.DOUBLE, "reals, and integers below 2^53")
-    return finding.unlike(TypeKind.DOUBLE, "it holds reals beside integers below 2^53")
+    hint = moment_hint(finding.profile)
+    return finding.unlike(TypeKind.DOUBLE, "it holds reals beside integers below 2^53", hint=hint)
 
 
 def numeric(finding: Finding, found: str) -> ChosenType:
@@ -75,7 +96,7 @@ def numeric(finding: Finding, found: str) -> ChosenType:
     if scaled is None:
         return finding.choose(TypeKind.NUMERIC, found)
     precision, scale = scaled
-    if not finding.profile.values or _fits(finding.profile, precision, scale):
+    if not finding.profile.values or fits_scaled(finding.profile, precision, scale):
         return finding.choose(TypeKind.NUMERIC, found, sql=f"numeric({precision},{scale})")
     before = finding.profile.decimal_integer_digits
     after = finding.profile.decimal_fraction_digits
@@ -93,16 +114,5 @@ def _exact_in_double(profile: ColumnProfile) -> bool:
     return _within(profile, 1 - _EXACT_IN_DOUBLE, _EXACT_IN_DOUBLE - 1)
 
 
-def _fits(profile: ColumnProfile, precision: int, scale: int) -> bool:
-    before, after = profile.decimal_integer_digits, profile.decimal_fraction_digits
-    return before is not None and after is not None and before <= precision - scale and after <= scale
-
-
 def _span(profile: ColumnProfile) -> str:
     return f"{profile.integer_min} to {profile.integer_max}"
-
-
-_EPOCHS: Final = ", perhaps moments counted from 1970"
-_PERHAPS: Final[Mapping[Family, str]] = MappingProxyType(
-    {Family.DATE: _EPOCHS, Family.TIMESTAMP: _EPOCHS, Family.TIMESTAMPTZ: _EPOCHS, Family.TIME: ", perhaps seconds"}
-)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.records.plan import TypeKind
-from shared.schema.choices import ChosenType, Finding
+from shared.schema.choices import ChosenType, Finding, empty_texts_hint
 from shared.schema.declared import Family
 
 _DIGEST_NAME: Final = re.compile(r"md5|hash|digest|checksum|etag|token|finger|signature|secret", re.IGNORECASE)
@@ -31,7 +31,9 @@ def texts(finding: Finding) -> ChosenType:
         return finding.choose(TypeKind.TEXT, "all values are texts")
     if family is Family.BINARY and finding.profile.nul_texts:
         return finding.unlike(TypeKind.BYTEA, "its values are texts, some with U+0000, which text cannot hold")
-    return finding.unlike(TypeKind.TEXT, _UNSHAPED.get(family, "its values are texts"))
+    hints = (empty_texts_hint(finding.profile), _iso_hint(finding))
+    hint = "; ".join(each for each in hints if each)
+    return finding.unlike(TypeKind.TEXT, _UNSHAPED.get(family, "its values are texts"), hint=hint)
 
 
 def looks_like_uuid(finding: Finding, uuids: int | None, values: int) -> bool:
@@ -59,6 +61,15 @@ def _shaped(finding: Finding) -> ChosenType | None:
         if count == finding.profile.texts:
             return finding.choose(kind, found, doubt=_lost_spelling(kind, family))
     return None
+
+
+def _iso_hint(finding: Finding) -> str:
+    """Name the rule that reads moments of several shapes in one column, where there are such."""
+    profile = finding.profile
+    shaped = (profile.timestamp_texts or 0) + (profile.timestamptz_texts or 0)
+    if not shaped:
+        return ""
+    return f'{shaped:,} of {profile.texts:,} texts are ISO moments: a rule with form = "iso" makes timestamps of them'
 
 
 def _doubtful_uuid(finding: Finding) -> str:

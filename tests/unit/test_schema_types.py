@@ -142,7 +142,12 @@ def test_values_of_one_class(declared: str, profile: ColumnProfile, expected: st
         ("DECIMAL(5,2)", replace(reals(), integers=1, integer_min=0, integer_max=_HUGE), "numeric(5,2)"),
         ("JSON", replace(reals(), integers=1, integer_min=0, integer_max=1), "text"),
         ("INTEGER", replace(integers(), texts=1), "text"),
-        ("BOOLEAN", replace(integers(0, 1), texts=1, boolean_texts=1), "text"),
+        ("BOOLEAN", replace(integers(0, 1), texts=1, boolean_texts=1), "boolean"),
+        ("BOOLEAN", replace(integers(0, 2), texts=1, boolean_texts=1), "text"),
+        ("BOOLEAN", replace(integers(0, 1), texts=2, boolean_texts=1), "text"),
+        ("INTEGER", ColumnProfile(reals=9, integral_reals=9), "bigint"),
+        ("INTEGER", ColumnProfile(reals=9, integral_reals=8), "double precision"),
+        ("BIGINT", replace(integers(0, _HUGE), reals=2, integral_reals=2), "bigint"),
         ("REAL", replace(reals(), texts=1), "text"),
         ("DATE", replace(texts("date"), integers=1), "text"),
         ("TEXT", replace(texts(), blobs=1), "bytea"),
@@ -165,6 +170,7 @@ def test_expected_rejects_are_counted() -> None:
     chosen = choose_type(column("c", "TEXT"), texts(nul_texts=3))
     assert (chosen.type.sql, chosen.expected_rejects) == ("text", 3)
     assert "3 texts hold U+0000" in chosen.doubt
+    assert 'nul = "strip"' in chosen.doubt
 
 
 def test_texts_with_nul_in_a_blob_column_become_bytea() -> None:
@@ -198,3 +204,43 @@ def test_varchar_length_is_not_kept() -> None:
 def test_strict_tables(declared: str, profile: ColumnProfile, expected: str) -> None:
     """STRICT types are taken at their word, and ANY by what is found."""
     assert choose_type(column("c", declared), profile, strict=True).type.sql == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "profile", "form"),
+    [
+        ("DATETIME", replace(integers(), epoch_s=9, epoch_ms=0), "unix_s"),
+        ("INTEGER", replace(integers(), epoch_s=0, epoch_ms=8), "unix_ms"),
+        ("INTEGER", replace(integers(), epoch_us=9), "unix_us"),
+        ("REAL", replace(reals(), julian_days=9), "julian"),
+        ("TIMESTAMP", replace(reals(), epoch_s=7), "unix_s"),
+        ("INTEGER", replace(integers(), epoch_s=4), ""),
+        ("INTEGER", integers(), ""),
+    ],
+)
+def test_numbers_that_may_be_moments_stay_numbers_with_a_hint(declared: str, profile: ColumnProfile, form: str) -> None:
+    """The reason names the rule that would make timestamps of them, where most of them are plausible."""
+    chosen = choose_type(column("made_at", declared), profile)
+    assert chosen.type.sql in {"bigint", "double precision"}
+    assert (f'form = "{form}"' in chosen.reason + chosen.doubt) == bool(form)
+    assert ("a rule with form" in chosen.reason + chosen.doubt) == bool(form)
+
+
+def test_texts_that_do_not_decode_are_expected_rejects() -> None:
+    """The doubt names the rules that would carry them."""
+    chosen = choose_type(column("c", "TEXT"), texts(invalid_texts=2))
+    assert chosen.expected_rejects == 2
+    assert 'bad_utf8 = "latin-1"' in chosen.doubt
+
+
+def test_moments_of_several_shapes_name_the_rule_that_reads_them() -> None:
+    """Text holds them as they are; the doubt says what else could be done."""
+    chosen = choose_type(column("c", "DATETIME"), texts(timestamp_texts=5, timestamptz_texts=3))
+    assert chosen.type.sql == "text"
+    assert '8 of 9 texts are ISO moments: a rule with form = "iso"' in chosen.doubt
+
+
+def test_letters_that_only_look_latin_mean_nothing_to_sqlite() -> None:
+    """Affinity is decided by ASCII letters."""
+    assert affinity_of("p\u0131nt") is Affinity.NUMERIC
+    assert affinity_of("point") is Affinity.INTEGER
