@@ -17,7 +17,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.unfinished import finishing_commands
 from shared.ledger.upgrade import ledger_exists
 from shared.records.existing import ExistingTable
-from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan
+from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, SchemaPlan, TablePlan
 from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
@@ -48,8 +48,9 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
     Raises:
         OperatorError: for tables that the source does not have.
     """
-    listener.say("looking at every value of the source, to choose types")
-    found = survey(reader, options.tables, options.exclude, processes=settings.workers)
+    sampled = options.profile is ProfileMode.SAMPLE
+    listener.say(f"looking at {'a sample' if sampled else 'every value'} of the source, to choose types")
+    found = survey(reader, options.tables, options.exclude, processes=settings.workers, mode=options.profile)
     catalog = reader.catalog()
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
     plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from producer.chunk_plan import plan_chunks, rows_per_chunk
 from shared.errors import OperatorError
 from shared.records.keys import OPEN, Bound, NullKeys
-from shared.records.plan import TablePlan
+from shared.records.plan import ProfileMode, TablePlan
 from shared.records.source import ChunkKeyKind, SourceCatalog, SourceTable, TableProfile
 from shared.records.work import PlannedChunk
 from shared.source.reader import SourceReader
@@ -29,14 +29,22 @@ class Survey:
     """By table name, in the order of the catalog."""
 
 
-def survey(reader: SourceReader, tables: Sequence[str], exclude: Sequence[str], *, processes: int) -> Survey:
-    """Check the source for damage, read its schema, and look at every value of the picked tables.
+def survey(
+    reader: SourceReader,
+    tables: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    processes: int,
+    mode: ProfileMode = ProfileMode.FULL,
+) -> Survey:
+    """Check the source for damage, read its schema, and look at the values of the picked tables.
 
     Args:
         reader: The source.
         tables: Names of the tables to copy; empty: all.
         exclude: Names of tables to leave out.
         processes: How many processes may look at a table at once.
+        mode: Whether every value is looked at, or a sample of large tables.
 
     Raises:
         OperatorError: for a name that is no table of the source.
@@ -47,7 +55,7 @@ def survey(reader: SourceReader, tables: Sequence[str], exclude: Sequence[str], 
     reader.check()
     return Survey(
         catalog=replace(catalog, tables=picked),
-        profiles={table.name: reader.profile(table, processes=processes) for table in picked},
+        profiles={table.name: reader.profile(table, processes=processes, mode=mode) for table in picked},
     )
 
 

@@ -51,10 +51,15 @@ def _column(draft: Draft, position: int, given: GivenName, default: TranslatedDe
         not_null=profile.nulls == 0 and (source.not_null or source.name in draft.table.primary_key),
         default=default.sql if default else None,
         identity=_is_rowid(draft, source),
-        reason=chosen.reason,
+        reason=chosen.reason + _sample(draft),
         classes=profile.classes,
         expected_rejects=chosen.expected_rejects,
     )
+
+
+def _sample(draft: Draft) -> str:
+    rows = draft.profile.sampled_rows
+    return "" if rows is None else f", in a sample of {rows:,} rows"
 
 
 def _is_rowid(draft: Draft, source: SourceColumn) -> bool:

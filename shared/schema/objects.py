@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.records.existing import TargetAbilities
 from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, SearchPlan, TablePlan, TableRead
-from shared.records.source import ObjectKind, SourceCatalog, SourceObject, TableProfile
+from shared.records.source import ChunkKeyKind, ObjectKind, SourceCatalog, SourceObject, TableProfile
 from shared.schema.checks import checks_of
 from shared.schema.collations import Comparing, collated, collation_objects, comparisons
 from shared.schema.columns import PlannedColumns, plan_columns
@@ -110,12 +110,24 @@ def _bare_plan(
         primary_key=keys.primary,
         unique_keys=keys.unique,
         match_key=keys.match_key,
-        compare_by=compare_by(keys.match_key, columns.columns, chunk_column_of(table.chunk_key, table.rowid_column)),
+        compare_by=compare_by(keys.match_key, columns.columns, _range_column(draft)),
         identity_floor=table.autoincrement_floor,
         rows=profile.rows if options.limit is None else min(profile.rows, options.limit),
         row_bytes=profile.row_bytes,
         row_limit=options.limit,
+        sampled=profile.sampled_rows is not None,
     )
+
+
+def _range_column(draft: Draft) -> str | None:
+    """The column that verification may read by ranges: one of integers alone.
+
+    That a sample shows nothing else is no proof; a rowid holds nothing else anyhow.
+    """
+    table = draft.table
+    if draft.profile.sampled_rows is not None and table.chunk_key.kind is not ChunkKeyKind.ROWID:
+        return None
+    return chunk_column_of(table.chunk_key, table.rowid_column)
 
 
 def _with_foreign_keys(
