@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from shared.records.plan import Grade, ObjectGrade, TargetColumn
+from shared.records.plan import Grade, ObjectGrade, TargetColumn, TypeKind
 from shared.records.source import Generated, ObjectKind, SourceColumn
 from shared.schema.declared import read_declared
 from shared.schema.drafts import Draft
 from shared.schema.expressions import TranslatedDefault, translate_default
 from shared.schema.names import SYSTEM_COLUMNS, GivenName, Names, fold
+
+_INTEGERS: Final = frozenset({TypeKind.SMALLINT, TypeKind.INTEGER, TypeKind.BIGINT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +33,13 @@ class PlannedColumns:
 
 def plan_columns(draft: Draft, *, preserve: bool) -> PlannedColumns:
     """Plan every column of a table."""
-    names = Names(preserve=preserve, reserved=SYSTEM_COLUMNS)
+    ruled = [draft.said_of(position).name for position in range(len(draft.types))]
+    names = Names(preserve=preserve, reserved=SYSTEM_COLUMNS, taken=[name for name in ruled if name is not None])
     columns: list[TargetColumn] = []
     grades: list[ObjectGrade] = []
     for position, source in enumerate(draft.table.columns):
-        given = names.give(source.name)
+        name = ruled[position]
+        given = names.give(source.name) if name is None else GivenName(name=name, reason=_named_by(draft, position))
         default = _default(draft, position)
         columns.append(_column(draft, position, given, default))
         grades.extend(_grades(draft, position, given, default))
@@ -50,10 +55,12 @@ def _column(draft: Draft, position: int, given: GivenName, default: TranslatedDe
         type=chosen.type,
         not_null=profile.nulls == 0 and (source.not_null or source.name in draft.table.primary_key),
         default=default.sql if default else None,
-        identity=_is_rowid(draft, source),
+        identity=_continues(draft, position),
         reason=chosen.reason + _sample(draft),
-        classes=profile.classes,
+        classes=draft.found_in(position).classes,
         expected_rejects=chosen.expected_rejects,
+        possible_rejects=chosen.possible_rejects,
+        treatment=chosen.treatment,
     )
 
 
@@ -62,8 +69,17 @@ def _sample(draft: Draft) -> str:
     return "" if rows is None else f", in a sample of {rows:,} rows"
 
 
+def _named_by(draft: Draft, position: int) -> str:
+    return f"{draft.said_of(position).rule('name')} says so"
+
+
 def _is_rowid(draft: Draft, source: SourceColumn) -> bool:
     return source.name == draft.table.rowid_column
+
+
+def _continues(draft: Draft, position: int) -> bool:
+    """Whether the target goes on giving out ids, which only integers of its can."""
+    return _is_rowid(draft, draft.table.columns[position]) and draft.types[position].type.kind in _INTEGERS
 
 
 def _default(draft: Draft, position: int) -> TranslatedDefault | None:
@@ -102,7 +118,10 @@ def _doubts(draft: Draft, position: int, given: GivenName) -> list[str]:
         doubts.append(f"named {given.name} in the target, since {given.reason}")
     if draft.types[position].doubt:
         doubts.append(draft.types[position].doubt)
+    if _is_rowid(draft, source) and not _continues(draft, position):
+        doubts.append(f"{draft.types[position].type.sql} cannot go on as an identity: the target gives out no ids")
     nulls = draft.profile_of(position).nulls
     if source.not_null and nulls:
-        doubts.append(f"declared NOT NULL, but {nulls:,} rows hold NULL: the target allows it")
+        held = "hold NULL" if nulls == draft.found_in(position).nulls else "hold NULL then"
+        doubts.append(f"declared NOT NULL, but {nulls:,} rows {held}: the target allows it")
     return doubts

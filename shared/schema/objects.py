@@ -17,8 +17,11 @@ from shared.schema.foreign_keys import Neighbour, plan_foreign_keys
 from shared.schema.indexes import plan_indexes
 from shared.schema.key_types import reconcile
 from shared.schema.keys import PlannedKeys, plan_keys
+from shared.schema.left_out import without_left_out
 from shared.schema.matching import chunk_column_of, compare_by
 from shared.schema.names import GivenName, Names, fold
+from shared.schema.rules import FILE as RULES_FILE
+from shared.schema.rules import read_rules
 from shared.schema.triggers import plan_triggers
 from shared.schema.views import plan_views
 from shared.schema.virtual_tables import plan_virtual_tables
@@ -49,14 +52,21 @@ def translate(
     server with the given `abilities`; `shared.schema.existing` fits them onto tables that are there already.
 
     Raises:
-        OperatorError: for tables that the source does not have.
+        OperatorError: for tables that the source does not have, and for rules that cannot be kept.
     """
+    book = read_rules(catalog, options.rules, preserve=options.preserve_identifiers)
+    options = book.without_excluded(options)
+    remaining = without_left_out(catalog, book)
+    catalog = remaining.catalog
     picked = pick_tables(catalog, options)
-    drafts = [draft_table(table, profiles[table.name]) for table in picked]
+    drafts = [
+        draft_table(table, profiles[table.name], said=book.of(table.name), policy=options.types) for table in picked
+    ]
     fitting = reconcile([draft for draft in drafts if len(draft.table.columns) <= MAX_COLUMNS])
     comparing = comparisons(fitting, abilities, target_schema)
-    relations = Names(preserve=options.preserve_identifiers)
-    given = [relations.give(draft.table.name) for draft in fitting]
+    ruled = [name for draft in fitting if (name := draft.said.name) is not None]
+    relations = Names(preserve=options.preserve_identifiers, taken=ruled)
+    given = [_name(draft, relations) for draft in fitting]
     planned = [
         _plan_table(draft, name, comparing[fold(draft.table.name)], relations, target_schema, options)
         for draft, name in zip(fitting, given, strict=True)
@@ -75,9 +85,20 @@ def translate(
     tables = tuple(_searched(each.neighbour.plan, others.search) for each in finished)
     return SchemaPlan(
         tables=tables,
-        grades=(*(grade for each in finished for grade in each.grades), *too_wide, *others.grades),
+        grades=(
+            *(grade for each in finished for grade in each.grades),
+            *too_wide,
+            *(grade for grade in remaining.grades if grade.table in {table.name for table in picked}),
+            *others.grades,
+        ),
         objects=(*collation_objects(tables), *others.objects),
     )
+
+
+def _name(draft: Draft, relations: Names) -> GivenName:
+    if draft.said.name is None:
+        return relations.give(draft.table.name)
+    return GivenName(name=draft.said.name, reason=f"a rule of {RULES_FILE} says so")
 
 
 def _plan_table(

@@ -70,7 +70,9 @@ def test_the_example_lists_every_variable_of_compose_and_procfile() -> None:
 def test_compose_hands_every_setting_on_to_the_containers() -> None:
     """A setting in `.env` works in containers as it does on the host."""
     handed_on = set(re.findall(r"^ +(PGCONVOY_[A-Z_]+):", _COMPOSE, re.MULTILINE))
-    missing = {_variable(name) for name in Settings.model_fields.keys() - Settings.FILE_ONLY} - handed_on - _NOT_HANDED_ON
+    missing = (
+        {_variable(name) for name in Settings.model_fields.keys() - Settings.FILE_ONLY} - handed_on - _NOT_HANDED_ON
+    )
     assert missing == set()
 
 

@@ -154,7 +154,7 @@ def test_doubtful_columns_are_graded() -> None:
     grade = graded(plan, ObjectKind.COLUMN)
     assert grade.name == "XMIN"
     assert "named xmin_2" in grade.reason
-    assert "1 texts hold U+0000" in grade.reason
+    assert "1 text holds U+0000" in grade.reason
     assert "3 rows hold NULL" in grade.reason
     assert not only(plan).columns[0].not_null
 
