@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import OperatorError
@@ -13,6 +14,11 @@ from shared.records.plan import BuildPhase, SchemaPlan, TablePlan
 from shared.target import ddl
 from shared.target.statements import make_schema, run
 
+_VIEWS: Final = text("""
+    SELECT relname FROM pg_catalog.pg_class
+     WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
+       AND relkind = 'v' AND relname = ANY (CAST(:names AS text[]))
+""")
 _DEPENDED_ON: Final = "2BP01"
 """dependent_objects_still_exist (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
@@ -28,7 +34,7 @@ def make_tables(ledger: SqlAlchemyLedger, plan: SchemaPlan, *, schema: str, recr
     if made or plan.objects:
         make_schema(ledger.connection, schema)
     if recreate and made:
-        _drop(ledger, made)
+        _drop(ledger, made, _views_to_replace(ledger, plan, schema))
     for statement in (*before, *(ddl.create_table(table) for table in made)):
         run(ledger.connection, statement)
 
@@ -47,8 +53,16 @@ def _parents(plan: TablePlan) -> set[str]:
     return {key.parent for key in plan.foreign_keys}
 
 
-def _drop(ledger: SqlAlchemyLedger, plans: Sequence[TablePlan]) -> None:
+def _views_to_replace(ledger: SqlAlchemyLedger, plan: SchemaPlan, schema: str) -> Sequence[str]:
+    """The views that an earlier job made and this one makes again; a plan holds no view whose name others took."""
+    names = [each.name for each in plan.objects if each.phase is BuildPhase.AFTER]
+    return ledger.connection.execute(_VIEWS, {"schema": schema, "names": names}).scalars().all()
+
+
+def _drop(ledger: SqlAlchemyLedger, plans: Sequence[TablePlan], views: Sequence[str]) -> None:
     try:
+        if views:
+            run(ledger.connection, ddl.drop_views(plans[0].schema, views))
         run(ledger.connection, ddl.drop_tables(plans))
     except DBAPIError as error:
         diagnostics = getattr(error.orig, "diag", None)

@@ -9,14 +9,14 @@ from producer.freezing import reading_copy
 from producer.making import parents_first
 from producer.preflight import check_source, required_source
 from producer.records import Listener
-from producer.services import Target, has_running_server, open_target
 from producer.survey import chunks_of, refuse_limit, survey
+from producer.trial import Ground, trial_ground, tried
 from producer.views import PlannedTable, PlanView
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.unfinished import finishing_commands
 from shared.ledger.upgrade import ledger_exists
-from shared.records.existing import ExistingTable
+from shared.records.existing import ExistingTable, TargetAbilities
 from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, SchemaPlan, TablePlan
 from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.fitting import fit_schema
@@ -42,8 +42,10 @@ def refuse_contradictions(options: JobOptions) -> None:
         raise OperatorError(msg)
 
 
-def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, listener: Listener) -> SchemaPlan:
-    """Survey the source and say what it becomes in an empty target, parents first.
+def draw_plan(
+    reader: SourceReader, settings: Settings, options: JobOptions, listener: Listener, *, abilities: TargetAbilities
+) -> SchemaPlan:
+    """Survey the source and say what it becomes in an empty target of such abilities, parents first.
 
     Raises:
         OperatorError: for tables that the source does not have.
@@ -53,7 +55,8 @@ def draw_plan(reader: SourceReader, settings: Settings, options: JobOptions, lis
     found = survey(reader, options.tables, options.exclude, processes=settings.workers, mode=options.profile)
     catalog = reader.catalog()
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
-    plan = translate(catalog, found.profiles, target_schema=settings.target_schema, options=named)
+    schema = settings.target_schema
+    plan = translate(catalog, found.profiles, target_schema=schema, options=named, abilities=abilities)
     if not plan.tables and not refused_tables(plan):
         asked = "table that was asked for" if options.tables or options.exclude else "ordinary table"
         msg = f"there is nothing to copy: {shown(settings.source_url)} has no {asked}"
@@ -124,34 +127,32 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
     """Say what `producer start` would do; writes nothing anywhere."""
     refuse_contradictions(options)
     check_source(settings)
-    with open_source(required_source(settings), frozen=False) as reader:
+    with open_source(required_source(settings), frozen=False) as reader, trial_ground(settings, listener) as ground:
         with reading_copy(settings, reader) as copy:
-            plan = draw_plan(copy, settings, options, listener)
-        plan, target, notes = _fitted(plan, settings, options)
+            plan = draw_plan(copy, settings, options, listener, abilities=ground.abilities)
+        plan, notes = _fitted(plan, ground, options)
         tables = tuple(_planned_table(reader, table, options) for table in plan.tables)
     return PlanView(
         source=shown(settings.source_url),
-        target=target,
+        target=None if ground.target is None or ground.is_private else ground.target.shown,
         target_schema=settings.target_schema,
         tables=tables,
         grades=plan.grades,
-        notes=notes,
+        notes=(*ground.notes, *notes),
         sql=whole_schema(plan),
     )
 
 
-def _fitted(
-    plan: SchemaPlan, settings: Settings, options: JobOptions
-) -> tuple[SchemaPlan, str | None, tuple[str, ...]]:
-    if settings.target_url is None and not has_running_server(settings):
-        note = "no target is set, so tables that may be there already were not looked at"
-        return plan, None, (note,)
-    with open_target(settings) as target, target.ledger(f"looking at the target {target.shown}") as ledger:
-        return fit_to_target(ledger, plan, target.settings, options), target.shown, _notes(target)
-
-
-def _notes(target: Target) -> tuple[str, ...]:
-    return ("the target is the embedded PostgreSQL, which runs",) if target.embedded else ()
+def _fitted(plan: SchemaPlan, ground: Ground, options: JobOptions) -> tuple[SchemaPlan, tuple[str, ...]]:
+    """Fit a plan onto the target and try it there; also what could not be tried."""
+    target = ground.target
+    if target is None or (ground.is_private and options.data_only):
+        return plan, ()
+    with target.ledger(f"trying the schema in {target.shown}") as ledger:
+        if not ground.is_private:
+            plan = fit_to_target(ledger, plan, target.settings, options)
+        found = tried(ledger, plan, target.settings.target_schema)
+    return found.plan, found.notes
 
 
 def _planned_table(reader: SourceReader, plan: TablePlan, options: JobOptions) -> PlannedTable:

@@ -13,6 +13,7 @@ from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
 from producer.services import Target, Workforce, open_target, open_workforce
+from producer.trial import abilities_of, tried
 from producer.waiting import Watch
 from producer.wording import counted
 from shared.broker import Broker
@@ -111,7 +112,7 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
     try:
         with frozen_source(target.settings, listener, snapshot=options.snapshot) as source:
             with reading_copy(target.settings, source.reader) as reader:
-                plan = draw_plan(reader, target.settings, options, listener)
+                plan = draw_plan(reader, target.settings, options, listener, abilities=abilities_of(target))
             refuse_incomplete(plan)
             with target.ledger("recording the job") as ledger:
                 job_id = _record_plan(ledger, target.settings, options, source, plan)
@@ -130,7 +131,7 @@ def _record_plan(
     upgrade_ledger(ledger.connection)
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
-    plan = fit_to_target(ledger, plan, settings, options)
+    plan = tried(ledger, fit_to_target(ledger, plan, settings, options), settings.target_schema).plan
     make_tables(ledger, plan, schema=settings.target_schema, recreate=options.recreate)
     new = NewJob(
         source_url=source.original,

@@ -40,6 +40,11 @@ def encode_objects(objects: Sequence[ObjectPlan]) -> Any:
     return _OBJECTS.dump_python(tuple(objects), mode="json")
 
 
+def decode_objects(document: Any) -> tuple[ObjectPlan, ...]:
+    """Read the objects of a job."""
+    return _OBJECTS.validate_python(document)
+
+
 def encode_versions(versions: Sequence[SourceVersion]) -> Any:
     """Render a source's versions as JSON."""
     return _VERSIONS.dump_python(tuple(versions), mode="json")
@@ -94,7 +99,7 @@ def job_of(row: Any) -> Job:
         created_at=row.created_at,
         ended_at=row.ended_at,
         error=row.error,
-        objects=_OBJECTS.validate_python(row.objects),
+        objects=decode_objects(row.objects),
         versions=_VERSIONS.validate_python(row.versions),
         unreadable=_UNREADABLE.validate_python(row.unreadable),
     )

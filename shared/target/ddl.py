@@ -122,6 +122,11 @@ def continue_identity(plan: TablePlan, column: TargetColumn) -> str:
     )
 
 
+def switch_triggers(plan: TablePlan, *, on: bool) -> str:
+    """Let a table's own triggers (not those of foreign keys) fire or not, until the transaction says otherwise."""
+    return f"ALTER TABLE {_table(plan)} {'ENABLE' if on else 'DISABLE'} TRIGGER USER"
+
+
 def analyze(plan: TablePlan) -> str:
     """Tell PostgreSQL's planner what the table holds now."""
     return f"ANALYZE {_table(plan)}"
@@ -133,6 +138,11 @@ def drop_tables(plans: Sequence[TablePlan]) -> str:
     Without CASCADE: what else depends on them is not ours to drop, and PostgreSQL names it.
     """
     return "DROP TABLE IF EXISTS " + ", ".join(_table(plan) for plan in plans)
+
+
+def drop_views(schema: str, names: Sequence[str]) -> str:
+    """Drop views in one statement, whichever of them reads another; without CASCADE, as tables."""
+    return "DROP VIEW IF EXISTS " + ", ".join(qualified(schema, name) for name in names)
 
 
 def drop_table(plan: TablePlan) -> str:

@@ -57,8 +57,13 @@ def run(connection: Connection, sql: str) -> Any:
 def make_schema(connection: Connection, schema: str) -> None:
     """Make a schema where it is not there yet."""
     # Looked for first: CREATE SCHEMA IF NOT EXISTS asks for the right to make one even where it is there.
-    if connection.execute(text(_SCHEMA_THERE), {"name": schema}).first() is None:
+    if not has_schema(connection, schema):
         run(connection, ddl.create_schema(schema))
+
+
+def has_schema(connection: Connection, schema: str) -> bool:
+    """Whether a schema is there."""
+    return connection.execute(text(_SCHEMA_THERE), {"name": schema}).first() is not None
 
 
 def attempt(connection: Connection, statements: str | Sequence[str], what: str) -> Refusal | None:
@@ -87,3 +92,16 @@ def judged(error: DBAPIError, what: str) -> Refusal:
     if state is None or not state.startswith(_REFUSALS):
         raise translate_error(error, what=what) from error
     return Refusal(what=what, said=said_by(driver_error), state=state)
+
+
+def probe(connection: Connection, statements: str | Sequence[str], what: str) -> Refusal | None:
+    """Run statements as `attempt` does and take them back in any case, with the locks that they took.
+
+    Raises:
+        ConvoyError: where the moment was wrong rather than the statement.
+    """
+    savepoint = connection.begin_nested()
+    try:
+        return attempt(connection, statements, what)
+    finally:
+        savepoint.rollback()
