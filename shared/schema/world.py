@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.records.existing import TargetAbilities
-from shared.records.plan import Grade, JobOptions, ObjectGrade, ObjectPlan, SearchPlan
+from shared.records.plan import Grade, IndexPlan, JobOptions, ObjectGrade, ObjectPlan, SearchPlan
 from shared.records.source import SourceCatalog, SourceObject
+from shared.schema.dialect.readable import Readable
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names
 
@@ -25,6 +26,8 @@ class World:
     """Tables, indexes and views: one namespace."""
     options: JobOptions
     abilities: TargetAbilities
+    views: dict[str, Readable] = field(default_factory=dict)
+    """The views that are translated, by folded source name; `plan_views` adds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class PlannedObjects:
     grades: tuple[ObjectGrade, ...] = ()
     search: Mapping[str, tuple[SearchPlan, ...]] | None = None
     """Full-text search by folded source name of the table that gets it."""
+    indexes: Mapping[str, tuple[IndexPlan, ...]] | None = None
+    """Indexes by folded source name of the table that gets them, besides its own."""
 
 
 def refused(each: SourceObject, reason: str) -> ObjectGrade:

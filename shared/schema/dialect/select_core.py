@@ -1,0 +1,181 @@
+"""One SELECT without set operations: its results, clauses and order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlglot import exp
+
+from shared.records.plan import TargetType, TypeKind
+from shared.schema.dialect.arm_types import TEXT, comparable
+from shared.schema.dialect.frames import Frame, resolve
+from shared.schema.dialect.from_clause import FromTranslator, Joined, Link, where_links
+from shared.schema.dialect.grouping import beside, has_aggregate
+from shared.schema.dialect.ordering import Direction, direction_of, limits_of, order_term, place_of, uncollated
+from shared.schema.dialect.outputs import affinity_and_collation, aliases_of, bare, outputs_of
+from shared.schema.dialect.quoting import quoted
+from shared.schema.dialect.rendered import Rendered, spelled_out
+from shared.schema.dialect.scope import Named, Translated, UntranslatableError
+from shared.schema.names import Names, fold
+
+if TYPE_CHECKING:
+    from shared.schema.dialect.queries import Query
+
+
+class Core:
+    """The translation of one SELECT without set operations."""
+
+    def __init__(self, query: Query, node: Any, outer: Frame | None) -> None:
+        self._query, self._node = query, node
+        self._outer = outer
+        _refuse_unknown(node)
+        translator = FromTranslator(
+            setting=query.setting,
+            outer=outer,
+            nested=lambda each: query.nested(each, outer),
+            condition=query.condition,
+        )
+        joined = translator.translate(node)
+        self._joined: Joined | None = joined
+        items, merged = (joined.items, joined.merged) if joined else ((), {})
+        self._frame = Frame(items=items, merged=merged, outer=outer)
+        self._aliases = aliases_of(node)
+        self._outputs = outputs_of(node, self._frame)
+
+    def render(self, wanted: Sequence[TargetType] | None) -> Rendered:
+        """Translate it, its columns of the `wanted` types."""
+        values = [self._query.value(each.node, self._frame) for each in self._outputs]
+        types = list(wanted or (each.type or TEXT for each in values))
+        distinct = self._node.args.get("distinct") is not None
+        if distinct:
+            types = [kind if comparable(kind.kind) else TEXT for kind in types]
+        columns = self._columns(types)
+        typed = self._query.typed([each.node for each in self._outputs], types, self._frame)
+        listed = ", ".join(f"{sql} AS {quoted(column.name)}" for sql, column in zip(typed, columns, strict=True))
+        clauses = [f"SELECT {'DISTINCT ' if distinct else ''}{listed}", *self._clauses()]
+        rows = Rendered(sql=" ".join(clauses), columns=columns, nulls=tuple(value.type is None for value in values))
+        return self._ordered(rows, values, distinct=distinct)
+
+    def _columns(self, types: Sequence[TargetType]) -> tuple[Named, ...]:
+        names = Names(preserve=self._query.setting.preserve)
+        columns = []
+        for output, kind in zip(self._outputs, types, strict=True):
+            affinity, collation, not_null = affinity_and_collation(output.node, self._frame)
+            name = names.give(output.name).name
+            columns.append(
+                Named(
+                    source=output.name, name=name, type=kind, affinity=affinity, collation=collation, not_null=not_null
+                )
+            )
+        return tuple(columns)
+
+    def _clauses(self) -> list[str]:
+        clauses = [f"FROM {self._joined.sql}"] if self._joined else []
+        where = self._node.args.get("where")
+        links: tuple[Link, ...] = self._joined.links if self._joined else ()
+        if where is not None:
+            condition = resolve(where.this, self._frame, self._aliases)
+            links = (*links, *where_links(condition))
+            clauses.append(f"WHERE {self._query.condition(condition, self._frame).sql}")
+        return [*clauses, *self._groups(links)]
+
+    def _groups(self, links: Sequence[Link]) -> list[str]:
+        group, having = self._node.args.get("group"), self._node.args.get("having")
+        condition = None if having is None else resolve(having.this, self._frame, self._aliases)
+        results = [output.node for output in self._outputs]
+        results += [] if condition is None else [condition]
+        results += [resolve(term, self._frame, self._aliases) for term in self._order_expressions()]
+        if group is None and not any(has_aggregate(each) for each in results):
+            return [] if condition is None else [f"HAVING {self._query.condition(condition, self._frame).sql}"]
+        keys = [self._group_key(each) for each in (group.expressions if group is not None else ())]
+        added = beside(keys, results, self._frame, links)
+        clauses = []
+        if keys:
+            clauses.append("GROUP BY " + ", ".join(self._key_sql(each) for each in (*keys, *added)))
+        if condition is not None:
+            clauses.append(f"HAVING {self._query.condition(condition, self._frame).sql}")
+        return clauses
+
+    def _group_key(self, node: Any) -> Any:
+        place = place_of(node, len(self._outputs))
+        return resolve(node, self._frame, self._aliases) if place is None else self._outputs[place].node
+
+    def _key_sql(self, node: Any) -> str:
+        value = self._query.value(node, self._frame)
+        kind = value.type or TEXT
+        if not comparable(kind.kind):
+            msg = "it groups by json, which PostgreSQL cannot compare"
+            raise UntranslatableError(msg)
+        _, collation, _ = affinity_and_collation(node, self._frame)
+        if kind.kind is TypeKind.TEXT and collation != "BINARY":
+            self._query.setting.notes.doubt(f"GROUP BY tells texts apart that {collation} holds for equal")
+        # A constant there would be a position or an error to PostgreSQL.
+        return value.sql if any(True for _ in node.find_all(exp.Column)) else f"(SELECT {spelled_out(value, kind)})"
+
+    def _order_expressions(self) -> list[Any]:
+        order = self._node.args.get("order")
+        terms = [] if order is None else [term.this for term in order.expressions]
+        return [term for term in terms if place_of(term, len(self._outputs)) is None]
+
+    def _ordered(self, rows: Rendered, values: Sequence[Translated], *, distinct: bool) -> Rendered:
+        order, limits = self._node.args.get("order"), limits_of(self._node, self._query)
+        if order is None:
+            return replace(rows, sql=f"{rows.sql}{limits}")
+        if distinct:
+            return self._ordered_distinct(rows, order, limits)
+        terms = []
+        for term in order.expressions:
+            place = self._result_place(term)
+            node = (
+                self._outputs[place].node
+                if place is not None
+                else resolve(uncollated(term), self._frame, self._aliases)
+            )
+            value = values[place] if place is not None else self._query.value(node, self._frame)
+            terms.append(order_term(value.sql, self._direction(term, node, value), self._query))
+        return replace(rows, sql=f"{rows.sql} ORDER BY {', '.join(terms)}{limits}")
+
+    def _direction(self, term: Any, node: Any, value: Translated) -> Direction:
+        affinity, collation, _ = affinity_and_collation(node, self._frame)
+        kind = value.type or TEXT
+        return direction_of(term, Named(source="", name="", type=kind, affinity=affinity, collation=collation))
+
+    def _ordered_distinct(self, rows: Rendered, order: Any, limits: str) -> Rendered:
+        """DISTINCT is done first and ordered from without: PostgreSQL sorts its results alone, as they are."""
+        alias = self._query.setting.notes.names.give("rows").name
+        terms = []
+        for term in order.expressions:
+            place = self._result_place(term)
+            if place is None:
+                msg = "it orders DISTINCT rows by what is not among them"
+                raise UntranslatableError(msg)
+            column = rows.columns[place]
+            terms.append(order_term(f"{quoted(alias)}.{quoted(column.name)}", direction_of(term, column), self._query))
+        return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS {quoted(alias)} ORDER BY {', '.join(terms)}{limits}")
+
+    def _result_place(self, term: Any) -> int | None:
+        """Which result a term of ORDER BY means: by position, by alias, or by the same expression."""
+        node = uncollated(term)
+        place = place_of(node, len(self._outputs))
+        if place is not None:
+            return place
+        if isinstance(node, exp.Column) and not node.table:
+            for number, output in enumerate(self._outputs):
+                if output.aliased and fold(output.name) == fold(node.name):
+                    return number
+        resolved = bare(resolve(node, self._frame, self._aliases)).sql()
+        return next((n for n, output in enumerate(self._outputs) if bare(output.node).sql() == resolved), None)
+
+
+def _refuse_unknown(node: Any) -> None:
+    unknown = [name for name, value in node.args.items() if value and name not in _CLAUSES]
+    if unknown:
+        msg = f"{unknown[0].strip('_').upper()} has no translation here"
+        raise UntranslatableError(msg)
+
+
+_CLAUSES: Final = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "windows"}
+)

@@ -1,0 +1,67 @@
+"""What SQLite itself calls the columns of a view, and why it cannot read one that is broken."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from shared.records.source import SourceCatalog, SourceObject, SourceTable
+from shared.schema.dialect.names import quoted
+
+_CREATES: Final = re.compile(r"\s*CREATE\s+(?:TABLE|VIEW)\b", re.IGNORECASE)
+_UNKNOWN_HERE: Final = ("no such function", "no such module", "no such table")
+"""What the source's application may have and this SQLite has not; whether a table is there the catalog knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewColumns:
+    """What SQLite says of one view."""
+
+    names: tuple[str, ...] = ()
+    """Empty where it could not be asked."""
+    broken: str = ""
+    """Why SQLite cannot read the view, in its own words; empty where it can."""
+
+
+def ask_columns(catalog: SourceCatalog, views: Iterable[SourceObject]) -> Mapping[str, ViewColumns]:
+    """Make the schema, without rows, in a database in memory, and ask for the columns of views, by view name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        for table in catalog.tables:
+            _make_table(connection, table)
+        asked = list(views)
+        for view in asked:
+            _make(connection, view.sql)
+        return {view.name: _ask(connection, view.name) for view in asked}
+
+
+def _make_table(connection: sqlite3.Connection, table: SourceTable) -> None:
+    if table.virtual is not None or not _make(connection, table.sql):
+        columns = ", ".join(f"{quoted(column.name)} {column.declared_type}" for column in table.columns)
+        plain = ", ".join(quoted(column.name) for column in table.columns)
+        _make(connection, f"CREATE TABLE {quoted(table.name)} ({columns})") or _make(
+            connection, f"CREATE TABLE {quoted(table.name)} ({plain})"
+        )
+
+
+def _make(connection: sqlite3.Connection, sql: str) -> bool:
+    # What a file holds as its schema is nothing to run unseen.
+    if not _CREATES.match(sql):
+        return False
+    with suppress(sqlite3.Error, sqlite3.Warning, ValueError):
+        connection.execute(sql)
+        return True
+    return False
+
+
+def _ask(connection: sqlite3.Connection, view: str) -> ViewColumns:
+    try:
+        found = connection.execute(f"PRAGMA main.table_xinfo({quoted(view)})").fetchall()
+    except (sqlite3.Error, ValueError) as error:
+        said = str(error)
+        return ViewColumns() if any(word in said for word in _UNKNOWN_HERE) else ViewColumns(broken=said)
+    return ViewColumns(names=tuple(row[1] for row in found))
