@@ -204,11 +204,11 @@ def test_checks_that_cannot_be_found_are_not_dropped() -> None:
     "kind", [ObjectKind.VIEW, ObjectKind.TRIGGER, ObjectKind.VIRTUAL_TABLE, ObjectKind.SHADOW_TABLE]
 )
 def test_other_objects_are_refused_by_name(kind: ObjectKind) -> None:
-    """What is not translated yet is listed, never dropped silently."""
+    """What cannot be translated is listed, never dropped silently."""
     other = SourceObject(kind=kind, name="x", table="t", sql="CREATE …")
     grade = graded(translated(table("t", column("a")), objects=(other,)), kind)
     assert (grade.name, grade.grade) == ("x", Grade.REFUSED)
-    assert "not translated yet; recreate it by hand: CREATE …" in grade.reason or "SQLite's own form" in grade.reason
+    assert "recreate it by hand: CREATE …" in grade.reason or "SQLite's own form" in grade.reason
 
 
 def test_objects_of_tables_that_were_not_asked_for() -> None:
