@@ -132,10 +132,12 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
             plan = draw_plan(copy, settings, options, listener, abilities=ground.abilities)
         plan, notes = _fitted(plan, ground, options)
         tables = tuple(_planned_table(reader, table, options) for table in plan.tables)
+        versions = reader.catalog().versions
     return PlanView(
         source=shown(settings.source_url),
         target=None if ground.target is None or ground.is_private else ground.target.shown,
         target_schema=settings.target_schema,
+        versions=versions,
         tables=tables,
         grades=plan.grades,
         notes=(*ground.notes, *notes),

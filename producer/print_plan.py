@@ -14,7 +14,8 @@ from producer.print_failures import failures_view
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
-from shared.records.plan import Grade, ObjectGrade, TargetColumn
+from shared.records.plan import Grade, ObjectGrade, ProfileMode, TargetColumn
+from shared.records.source import SourceVersion
 
 _LONG_LIST = 20
 _MIB = 1024 * 1024
@@ -31,6 +32,8 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
     """What a job would do; with `verbose`, every column and every object."""
     target = plan.target or "a new embedded PostgreSQL"
     console.print(f"from {plan.source} into {target}, schema {plan.target_schema}; nothing was written", soft_wrap=True)
+    if plan.versions:
+        console.print(f"the source says of itself: {_versions(plan.versions)}", soft_wrap=True, markup=False)
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="cyan"), soft_wrap=True)
     console.print(_plan_tables(plan.tables))
@@ -140,12 +143,18 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "source", report.source
     yield "read from", report.snapshot
     yield "fingerprint", report.fingerprint
+    if report.versions:
+        yield "versions", _versions(report.versions)
     yield "into schema", report.target_schema
     yield "begun", moment(report.created_at)
     if report.copied_at is not None:
         yield "copied", f"{moment(report.copied_at)} (after {span(report.seconds)})"
     yield "ended", moment(report.ended_at) if report.ended_at else "not yet"
     yield "options", _options(report)
+
+
+def _versions(versions: Sequence[SourceVersion]) -> str:
+    return ", ".join(f"{one_line(version.name)} {one_line(version.value)}" for version in versions)
 
 
 def _options(report: Report) -> str:
@@ -159,6 +168,7 @@ def _options(report: Report) -> str:
         "tables made anew": options.recreate,
         "no snapshot": not options.snapshot,
         "not verified": not options.verify,
+        "types by a sample": options.profile is ProfileMode.SAMPLE,
         "names preserved": options.preserve_identifiers,
     }
     parts += [name for name, is_on in flags.items() if is_on]

@@ -37,6 +37,7 @@ def report_of(target: Target, job_id: int) -> Report:
             source=job.source_url,
             snapshot=job.snapshot_url,
             fingerprint=job.fingerprint,
+            versions=job.versions,
             target_schema=job.target_schema,
             options=job.options,
             created_at=job.created_at,

@@ -9,6 +9,7 @@ from typing import Any
 
 from producer.records import FailureLine, MismatchLine
 from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
+from shared.records.source import SourceVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class PlanView:
     target: str | None
     """Redacted; None: no target was looked at."""
     target_schema: str
+    versions: tuple[SourceVersion, ...]
+    """What the source says of its schema's version: SQLite's own numbers and the tables of known tools."""
     tables: tuple[PlannedTable, ...]
     grades: tuple[ObjectGrade, ...]
     notes: tuple[str, ...]
@@ -130,6 +133,8 @@ class Report:
     source: str
     snapshot: str
     fingerprint: str
+    versions: tuple[SourceVersion, ...]
+    """What the source says of its schema's version: SQLite's own numbers and the tables of known tools."""
     target_schema: str
     options: JobOptions
     created_at: datetime

@@ -17,8 +17,8 @@ from producer.records import FailureLine, MismatchLine
 from producer.report import report_table
 from producer.views import Report
 from shared.records.keys import RawText, Value
-from shared.records.plan import Grade, JobOptions, ObjectGrade, TablePlan, TableRead
-from shared.records.source import ChunkKey, ChunkKeyKind, ObjectKind
+from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, TablePlan, TableRead
+from shared.records.source import ChunkKey, ChunkKeyKind, ObjectKind, SourceVersion
 from shared.records.work import JobTable, MismatchKind, TableProgress
 
 PLAN = TablePlan(
@@ -61,8 +61,9 @@ REPORT = Report(
     source="sqlite:////data/shop.db",
     snapshot="sqlite:////snapshots/shop.sqlite",
     fingerprint="sqlite1:abc",
+    versions=(SourceVersion(name="user_version", value="7"), SourceVersion(name="django auth", value="0012_x")),
     target_schema="shop",
-    options=JobOptions(tables=("Orders [x]",), limit=400, verify=True),
+    options=JobOptions(tables=("Orders [x]",), limit=400, verify=True, profile=ProfileMode.SAMPLE),
     created_at=datetime(2024, 1, 1, tzinfo=UTC),
     copied_at=datetime(2024, 1, 1, 0, 1, 5, tzinfo=UTC),
     ended_at=datetime(2024, 1, 8, tzinfo=UTC),
@@ -112,7 +113,8 @@ def test_a_tables_line_takes_its_own_chunks_by_path() -> None:
         "sqlite:////data/shop.db",
         "sqlite1:abc",
         "1 min 5 s",
-        "tables Orders [x], at most 400 rows a table, on conflict update, chunks of 32 MiB",
+        "user_version 7, django auth 0012_x",
+        "tables Orders [x], at most 400 rows a table, types by a sample, on conflict update, chunks of 32 MiB",
         "2 arrow_bare, 1 careful_bare",
         "400 rows in the source, 299 in the target, 1 reject, 200 verified value by value, 2 mismatches",
         "chunk 4 of Orders [x] failed: disk full",
