@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -11,13 +10,15 @@ from rich.text import Text
 
 from producer.print_end import mismatches_view
 from producer.print_failures import failures_view
+from producer.print_grades import grade_line, print_grades
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
-from shared.records.plan import Grade, ObjectGrade, ProfileMode, TargetColumn
+from shared.records.plan import ProfileMode, TargetColumn
 from shared.records.source import SourceVersion
 
 _LONG_LIST = 20
+"""Tables whose columns are still shown unasked."""
 _MIB = 1024 * 1024
 _OUTCOMES = {
     Outcome.OK: ("ok", "green"),
@@ -25,7 +26,6 @@ _OUTCOMES = {
     Outcome.WRONG: ("FAILED", "red"),
     Outcome.UNREACHABLE: ("FAILED", "red"),
 }
-_GRADES = {Grade.EXACT: "green", Grade.APPROXIMATED: "yellow", Grade.REFUSED: "red"}
 
 
 def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
@@ -37,11 +37,14 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="cyan"), soft_wrap=True)
     console.print(_plan_tables(plan.tables))
-    for table in plan.tables:
+    for table in plan.tables if verbose or len(plan.tables) <= _LONG_LIST else ():
         console.print(_columns(table, verbose=verbose), soft_wrap=True)
-    _print_grades(console, plan.grades, verbose=verbose)
+    print_grades(console, plan.grades, verbose=verbose)
     if not verbose:
-        console.print("reasons for every type: --verbose; the schema as SQL: --sql; all of it: --json", soft_wrap=True)
+        console.print(
+            "every column with the reason for its type: --verbose; the schema as SQL: --sql; all of it: --json",
+            soft_wrap=True,
+        )
 
 
 def _plan_tables(tables: Sequence[PlannedTable]) -> Table:
@@ -88,27 +91,6 @@ def _columns(table: PlannedTable, *, verbose: bool) -> Text | Table:
 def _why(column: TargetColumn) -> str:
     rejects = f"; {count(column.expected_rejects)} values do not fit" if column.expected_rejects else ""
     return one_line(f"{column.reason}{rejects}", 400)
-
-
-def _print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
-    tally = Counter(grade.grade for grade in grades)
-    parts = [f"{tally[grade]} {grade}" for grade in Grade if tally[grade]]
-    console.print(f"objects of the source's schema: {', '.join(parts) or 'none'}", soft_wrap=True)
-    doubtful = [grade for grade in grades if grade.grade is not Grade.EXACT]
-    shown = doubtful if verbose else doubtful[:_LONG_LIST]
-    for grade in shown:
-        console.print(grade_line(grade), soft_wrap=True)
-    if len(shown) < len(doubtful):
-        console.print(f"… and {len(doubtful) - len(shown)} more: --verbose", soft_wrap=True)
-
-
-def grade_line(grade: ObjectGrade) -> Text:
-    """One object that is not exact, and why."""
-    place = f" of {one_line(grade.table)}" if grade.table else ""
-    name = one_line(grade.name)
-    return Text.assemble(
-        (f"{grade.grade}", _GRADES[grade.grade]), f": {grade.kind} {name}{place}: {one_line(grade.reason, 300)}"
-    )
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> None:
