@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.records.existing import TargetAbilities
-from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, SearchPlan, TablePlan, TableRead
+from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan, TableRead
 from shared.records.source import ChunkKeyKind, ObjectKind, SourceCatalog, SourceObject, TableProfile
 from shared.schema.checks import checks_of
 from shared.schema.collations import Comparing, collated, collation_objects, comparisons
@@ -82,7 +82,7 @@ def translate(
         abilities=abilities,
     )
     others = _others(world, {fold(table.name) for table in picked})
-    tables = tuple(_searched(each.neighbour.plan, others.search) for each in finished)
+    tables = tuple(_with_others(each.neighbour.plan, others) for each in finished)
     return SchemaPlan(
         tables=tables,
         grades=(
@@ -205,6 +205,7 @@ def _others(world: World, picked: set[str]) -> PlannedObjects:
         objects=tuple(each for part in planned for each in part.objects),
         grades=tuple(grade for part in planned for grade in part.grades),
         search={name: plans for part in planned for name, plans in (part.search or {}).items()},
+        indexes={name: plans for part in planned for name, plans in (part.indexes or {}).items()},
     )
 
 
@@ -217,5 +218,8 @@ def _of_excluded(each: SourceObject, options: JobOptions) -> bool:
     return each.table is not None and fold(each.table) in {fold(name) for name in options.exclude}
 
 
-def _searched(plan: TablePlan, search: Mapping[str, tuple[SearchPlan, ...]] | None) -> TablePlan:
-    return replace(plan, search=(search or {}).get(fold(plan.read.table), ()))
+def _with_others(plan: TablePlan, others: PlannedObjects) -> TablePlan:
+    """Add what virtual tables bring to the table that holds their rows."""
+    name = fold(plan.read.table)
+    indexes = (*plan.indexes, *(others.indexes or {}).get(name, ()))
+    return replace(plan, search=(others.search or {}).get(name, ()), indexes=indexes)
