@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from producer.freezing import reading_copy
+from producer.freezing import reading_copy, salvaged_for_a_look
 from producer.making import parents_first
 from producer.preflight import check_source, required_source
 from producer.records import Listener
@@ -21,8 +21,9 @@ from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, Sch
 from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
+from shared.schema.rule_effects import RuleEffect, rule_effects
+from shared.schema.rules import read_rules
 from shared.settings import Settings, shown
-from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
 from shared.target.ddl import whole_schema
 from shared.target.existing import read_existing, read_taken_names
@@ -37,6 +38,9 @@ def refuse_contradictions(options: JobOptions) -> None:
     if options.schema_only and options.data_only:
         msg = "--schema-only and --data-only exclude each other: leave both out to copy schema and data"
         raise OperatorError(msg)
+    if options.salvage and not options.snapshot:
+        msg = "--salvage and --no-snapshot exclude each other: what can be read goes into a snapshot"
+        raise OperatorError(msg)
     if options.data_only and options.recreate:
         msg = "--data-only and --recreate exclude each other: --data-only copies into tables that are there"
         raise OperatorError(msg)
@@ -48,8 +52,10 @@ def draw_plan(
     """Survey the source and say what it becomes in an empty target of such abilities, parents first.
 
     Raises:
-        OperatorError: for tables that the source does not have.
+        OperatorError: for tables that the source does not have, and for rules that match nothing or cannot be kept.
     """
+    book = read_rules(reader.catalog(), options.rules, preserve=options.preserve_identifiers)
+    options = book.without_excluded(options)
     sampled = options.profile is ProfileMode.SAMPLE
     listener.say(f"looking at {'a sample' if sampled else 'every value'} of the source, to choose types")
     found = survey(reader, options.tables, options.exclude, processes=settings.workers, mode=options.profile)
@@ -127,10 +133,14 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
     """Say what `producer start` would do; writes nothing anywhere."""
     refuse_contradictions(options)
     check_source(settings)
-    with open_source(required_source(settings), frozen=False) as reader, trial_ground(settings, listener) as ground:
+    with (
+        salvaged_for_a_look(required_source(settings), listener, options) as reader,
+        trial_ground(settings, listener) as ground,
+    ):
         with reading_copy(settings, reader) as copy:
             plan = draw_plan(copy, settings, options, listener, abilities=ground.abilities)
         plan, notes = _fitted(plan, ground, options)
+        rules = _rules(reader, options, plan)
         tables = tuple(_planned_table(reader, table, options) for table in plan.tables)
         versions = reader.catalog().versions
     return PlanView(
@@ -139,6 +149,7 @@ def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> Pl
         target_schema=settings.target_schema,
         versions=versions,
         tables=tables,
+        rules=rules,
         grades=plan.grades,
         notes=(*ground.notes, *notes),
         sql=whole_schema(plan),
@@ -157,6 +168,12 @@ def _fitted(plan: SchemaPlan, ground: Ground, options: JobOptions) -> tuple[Sche
     return found.plan, found.notes
 
 
+def _rules(reader: SourceReader, options: JobOptions, plan: SchemaPlan) -> tuple[RuleEffect, ...]:
+    catalog = reader.catalog()
+    book = read_rules(catalog, options.rules, preserve=options.preserve_identifiers)
+    return rule_effects(options.rules, book, catalog, plan)
+
+
 def _planned_table(reader: SourceReader, plan: TablePlan, options: JobOptions) -> PlannedTable:
     chunks = 0 if options.schema_only else sum(1 for _ in chunks_of(reader, plan, options.chunk_bytes))
     return PlannedTable(
@@ -173,5 +190,6 @@ def _planned_table(reader: SourceReader, plan: TablePlan, options: JobOptions) -
         indexes=len(plan.indexes),
         foreign_keys=len(plan.foreign_keys),
         expected_rejects=sum(column.expected_rejects for column in plan.columns),
+        possible_rejects=sum(column.possible_rejects for column in plan.columns),
         columns=plan.columns,
     )

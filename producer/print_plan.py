@@ -16,9 +16,12 @@ from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, Rep
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
 from shared.records.plan import ProfileMode, TargetColumn
 from shared.records.source import SourceVersion
+from shared.schema.rule_effects import RuleEffect
 
 _LONG_LIST = 20
 """Tables whose columns are still shown unasked."""
+_FEW = 5
+"""Things that a rule did, on one line."""
 _MIB = 1024 * 1024
 _OUTCOMES = {
     Outcome.OK: ("ok", "green"),
@@ -39,6 +42,7 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
     console.print(_plan_tables(plan.tables))
     for table in plan.tables if verbose or len(plan.tables) <= _LONG_LIST else ():
         console.print(_columns(table, verbose=verbose), soft_wrap=True)
+    _print_rules(console, plan.rules, verbose=verbose)
     print_grades(console, plan.grades, verbose=verbose)
     if not verbose:
         console.print(
@@ -58,14 +62,29 @@ def _plan_tables(tables: Sequence[PlannedTable]) -> Table:
             count(table.chunks),
             "made, COPY" if table.creates else f"was there, {table.load}",
             _keys(table),
-            bad(table.expected_rejects),
+            _rejects(table.expected_rejects, table.possible_rejects),
         )
-    rejects = sum(table.expected_rejects for table in tables)
+    sure, perhaps = (sum(t.expected_rejects for t in tables), sum(t.possible_rejects for t in tables))
     rows, bytes_ = sum(table.rows for table in tables), sum(table.bytes for table in tables)
     chunks = sum(table.chunks for table in tables)
     whole = counted(len(tables), "table")
-    view.add_row(Text(whole, style="bold"), "", count(rows), size(bytes_), count(chunks), "", "", bad(rejects))
+    view.add_row(
+        Text(whole, style="bold"), "", count(rows), size(bytes_), count(chunks), "", "", _rejects(sure, perhaps)
+    )
     return view
+
+
+def _rejects(sure: int, perhaps: int) -> Text:
+    """``3``, or ``3 to 10`` where the profile cannot tell."""
+    return Text(f"{count(sure)} to {count(sure + perhaps)}" if perhaps else bad(sure))
+
+
+def _print_rules(console: Console, rules: Sequence[RuleEffect], *, verbose: bool) -> None:
+    for rule in rules:
+        shown = rule.did if verbose else rule.did[:_FEW]
+        more = f"; and {len(rule.did) - len(shown)} more: --verbose" if len(shown) < len(rule.did) else ""
+        did = "; ".join(map(one_line, shown)) or "overridden by later rules"
+        console.print(Text(f"rule {rule.number} ({one_line(rule.rule, 200)}): {did}{more}"), soft_wrap=True)
 
 
 def _keys(table: PlannedTable) -> str:
@@ -89,7 +108,9 @@ def _columns(table: PlannedTable, *, verbose: bool) -> Text | Table:
 
 
 def _why(column: TargetColumn) -> str:
-    rejects = f"; {count(column.expected_rejects)} values do not fit" if column.expected_rejects else ""
+    sure, perhaps = column.expected_rejects, column.possible_rejects
+    rejects = f"; {count(sure)} values do not fit" if sure else ""
+    rejects += f"; {'another ' if sure else ''}{count(perhaps)} may not fit" if perhaps else ""
     return one_line(f"{column.reason}{rejects}", 400)
 
 

@@ -61,6 +61,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
         types=types,
         profile=profile,
         salvage=salvage,
+        rules=settings.rules,
     )
     if dry_run:
         _show_plan(settings, options, as_json=as_json)
@@ -107,6 +108,7 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
         types=types,
         profile=profile,
         salvage=salvage,
+        rules=settings.rules,
     )
     _show_plan(settings, options, as_json=as_json, sql=sql, verbose=verbose)
 

@@ -10,6 +10,7 @@ from typing import Any
 from producer.records import FailureLine, MismatchLine
 from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
 from shared.records.source import SourceVersion
+from shared.schema.rule_effects import RuleEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class PlannedTable:
     indexes: int
     foreign_keys: int
     expected_rejects: int
+    possible_rejects: int
+    """How many more there may be: the profile cannot tell."""
     columns: tuple[TargetColumn, ...]
 
 
@@ -47,6 +50,8 @@ class PlanView:
     versions: tuple[SourceVersion, ...]
     """What the source says of its schema's version: SQLite's own numbers and the tables of known tools."""
     tables: tuple[PlannedTable, ...]
+    rules: tuple[RuleEffect, ...]
+    """Every rule of pgconvoy.toml with what it did."""
     grades: tuple[ObjectGrade, ...]
     notes: tuple[str, ...]
     """What the plan could not look at."""
@@ -156,5 +161,7 @@ class Report:
     """The first of them, at most 1,000."""
     failures: tuple[FailureLine, ...]
     """The first failed chunks, at most 1,000."""
+    unreadable: tuple[Unreadable, ...]
+    """With --salvage: what of the source could not be read."""
     exact_objects: int
     not_exact: tuple[ObjectGrade, ...]
