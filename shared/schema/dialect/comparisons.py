@@ -14,7 +14,6 @@ from shared.schema.constants import stored
 from shared.schema.declared import Affinity
 from shared.schema.dialect.conversions import as_condition, as_number, as_text
 from shared.schema.dialect.values import (
-    BIGINT,
     BINARY,
     INTEGERS,
     JSONS,
@@ -36,6 +35,7 @@ AS_MOMENTS: Final = (
 )
 AS_UUIDS: Final = "UUIDs are compared as such, however they are spelled"
 AS_JSON: Final = "JSON is compared by what it means, however it is spelled"
+AS_TRUTHS: Final = "texts that spell truth values are compared as such, however they are spelled"
 AS_DOUBLES: Final = "an integer beyond 2^53 is rounded before it is compared with a real"
 
 
@@ -44,6 +44,8 @@ def compare(walk: Walk, operator: str, left: Value, right: Value) -> Value:
     if left.type is None or right.type is None:
         return truth("NULL::boolean")
     left, right = _with_affinity(walk, left, right), _with_affinity(walk, right, left)
+    if Holds.MIXED in {left.holds, right.holds}:
+        refuse(f"{left.sql if left.holds is Holds.MIXED else right.sql} has values of several storage classes")
     if Holds.JSON in {left.holds, right.holds}:
         return _compare_json(operator, left, right)
     if _rank(left) != _rank(right):
@@ -62,6 +64,8 @@ def _with_affinity(walk: Walk, value: Value, other: Value) -> Value:
             return constant(stored(value.constant, Affinity.NUMERIC))
         if value.kind is TypeKind.TEXT and other.holds.is_number:
             refuse(f"{value.sql} is a text that SQLite reads as a number to compare it with {other.sql}")
+        if value.kind in INTEGERS and value.holds is Holds.TEXT:
+            return as_number(walk, value)
     elif other.affinity is Affinity.TEXT and value.affinity is None and value.holds.is_number:
         return text(as_text(walk, value)) if value.constant is None else constant(str(_spelled(value)))
     return value
@@ -117,6 +121,7 @@ def _as_boolean(value: Value) -> Value | None:
 
 
 def _compare_texts(walk: Walk, operator: str, left: Value, right: Value) -> Value:
+    left, right = (_spelled_out(walk, value) for value in (left, right))
     kinds = {value.kind for value in (left, right)}
     if kinds == {TypeKind.TEXT}:
         return _compare_plain_texts(operator, left, right)
@@ -133,6 +138,11 @@ def _compare_texts(walk: Walk, operator: str, left: Value, right: Value) -> Valu
     return _compare_plain_texts(
         operator, replace(left, sql=as_text(walk, left)), replace(right, sql=as_text(walk, right))
     )
+
+
+def _spelled_out(walk: Walk, value: Value) -> Value:
+    """A text that PostgreSQL has as an integer (strftime) as the text that it is."""
+    return replace(value, sql=as_text(walk, value), type=TEXT, form="") if value.kind in INTEGERS else value
 
 
 def _in_utc(value: Value) -> Value:
@@ -166,7 +176,7 @@ def _compare_with_constant(walk: Walk, operator: str, one: Value, other: Value) 
         fitted = literal(other.constant, one.type)
     except UnfitError:
         return _compare_with_unfit(operator, one, other)
-    walk.doubt({TypeKind.UUID: AS_UUIDS, TypeKind.JSONB: AS_JSON}.get(one.kind or TypeKind.OTHER, AS_MOMENTS))
+    walk.doubt(_DOUBTS.get(one.kind or TypeKind.OTHER, AS_MOMENTS))
     if one.kind is TypeKind.DATE:
         walk.doubts.remove(AS_MOMENTS)
     if one.kind is TypeKind.JSONB and operator not in {"=", "<>"}:
@@ -313,9 +323,10 @@ def _between(walk: Walk, node: Any) -> Value:
     return truth(f"({compare(walk, '>=', subject, low).sql} AND {compare(walk, '<=', subject, high).sql})")
 
 
-def _in(walk: Walk, node: Any) -> Value:
-    if node.args.get("query") is not None or node.args.get("field") is not None:
-        return _in_subquery(walk, node)
+def in_list(walk: Walk, node: Any) -> Value:
+    """Whether a value is among a list of others."""
+    if node.args.get("field") is not None:
+        return refuse(f"{shown(node)} looks in a table")
     if not node.expressions:
         return truth("false")
     if isinstance(node.this, exp.Tuple):
@@ -335,35 +346,12 @@ def _in_list(walk: Walk, subject: Value, others: Sequence[Value]) -> Value:
     return truth("(" + " OR ".join(each.sql for each in compared) + ")")
 
 
-def _in_subquery(walk: Walk, node: Any) -> Value:
-    query = node.args.get("query")
-    if walk.subquery is None or query is None:
-        return refuse("a subquery may not stand here in PostgreSQL")
-    translated = walk.subquery(query.this if isinstance(query, exp.Subquery) else query, walk.scope)
-    subject = walk.value(node.this)
-    for doubt in translated.doubts:
-        walk.doubt(doubt)
-    walk.not_immutable()
-    if translated.type is None or subject.type is None:
-        return refuse(f"{shown(node)} looks for a value among rows of an unknown type")
-    if _family(subject) != _family(Value(sql="", type=translated.type, holds=Holds.TEXT)):
-        refuse(f"{subject.sql} is looked for among values of another type, {translated.type.sql}")
-    if subject.kind is TypeKind.TEXT and subject.collation != BINARY:
-        refuse(f"{shown(node)} compares by {subject.collation}")
-    return truth(f"({subject.sql} IN ({translated.sql}))")
-
-
-def _family(value: Value) -> str:
-    if value.kind in INTEGERS | {TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL}:
-        return BIGINT.sql
-    return TEXT.sql if value.type is None else value.type.kind.value
-
-
 def _collate(walk: Walk, node: Any) -> Value:
     name = str(node.expression.name or node.expression.this).upper()
     return replace(walk.value(node.this), collation=name, explicit=True)
 
 
+_DOUBTS: Final = MappingProxyType({TypeKind.UUID: AS_UUIDS, TypeKind.JSONB: AS_JSON, TypeKind.BOOLEAN: AS_TRUTHS})
 _TURNED: Final = MappingProxyType({"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="})
 
 HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
@@ -383,7 +371,6 @@ HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
         exp.And: _joined("AND"),
         exp.Or: _joined("OR"),
         exp.Between: _between,
-        exp.In: _in,
         exp.Collate: _collate,
     }
 )

@@ -27,6 +27,8 @@ from shared.schema.dialect.walk import Walk, refuse
 from shared.schema.literals import UnfitError, literal
 
 REAL_SPELLING: Final = "a real of more than 15 digits, or with an exponent, becomes a text in PostgreSQL's spelling"
+JSON_NUMBERS: Final = "a text in JSON counts as NULL where a number is asked for"
+JSON_TEXTS: Final = "in JSON true and false are 1 and 0 to SQLite, objects and numbers are spelled by PostgreSQL"
 MOMENT_SPELLING: Final = "a moment that becomes a text is spelled in one way, whatever its text was in the source"
 SPELLING: Final = "a value that is no text in the target becomes one in PostgreSQL's spelling"
 ZERO_OR_ONE: Final = "a number other than 0 and 1 becomes true"
@@ -47,16 +49,16 @@ _TEXT_FORMS: Final = {
 }
 
 
-def as_condition(_: Walk, value: Value) -> str:
+def as_condition(walk: Walk, value: Value) -> str:
     """A value where a truth is asked for: NULL stays NULL, a number is true unless it is 0."""
     if value.constant is not None:
         return "true" if number_in(value.constant) else "false"
     if value.type is None:
         return "NULL::boolean"
-    if value.kind is TypeKind.BOOLEAN:
+    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.INTEGER:
         return value.sql
-    if value.holds.is_number:
-        return f"({value.sql} <> 0)"
+    if value.holds.is_number or value.holds is Holds.JSON:
+        return f"({as_number(walk, value).sql} <> 0)"
     return refuse(f"{value.sql} is a {value.holds} where a condition is asked for")
 
 
@@ -70,8 +72,12 @@ def number_in(value: KeyValue) -> int | float:
     return float(found[1]) if set(found[1]) & set(".eE") else int(found[1])
 
 
-def as_number(_: Walk, value: Value) -> Value:
+def as_number(walk: Walk, value: Value) -> Value:
     """A value where a number is asked for."""
+    if value.holds is Holds.JSON:
+        return _json_as_number(walk, value)
+    if value.kind in INTEGERS and value.holds is Holds.TEXT:
+        return replace(value, holds=Holds.INTEGER, form="")
     if isinstance(value.constant, str | bytes):
         return constant(number_in(value.constant))
     if value.kind is TypeKind.BOOLEAN and value.holds is Holds.INTEGER:
@@ -79,6 +85,12 @@ def as_number(_: Walk, value: Value) -> Value:
     if value.holds.is_number or value.type is None:
         return value
     return refuse(f"{value.sql} is a {value.holds} where a number is asked for")
+
+
+def _json_as_number(walk: Walk, value: Value) -> Value:
+    walk.doubt(JSON_NUMBERS)
+    number = f"WHEN 'number' THEN ({value.sql})::numeric WHEN 'boolean' THEN ({value.sql})::boolean::integer"
+    return Value(sql=f"(CASE jsonb_typeof({value.sql}) {number} END)", type=NUMERIC, holds=Holds.NUMBER)
 
 
 def as_bigint(walk: Walk, value: Value) -> str:
@@ -102,7 +114,10 @@ def as_text(walk: Walk, value: Value) -> str:
     if value.constant is not None and not isinstance(value.constant, bytes):
         return constant(text_of_constant(value.constant)).sql
     if value.holds is Holds.JSON:
+        walk.doubt(JSON_TEXTS)
         return f"({value.sql} #>> '{{}}')"
+    if value.form.startswith("0"):
+        return f"lpad({value.sql}::text, {len(value.form)}, '0')"
     if value.holds in {Holds.REAL, Holds.NUMBER}:
         return _real_as_text(walk, value)
     if value.kind in _SPELLED_ALIKE:
@@ -120,15 +135,30 @@ def _other_as_text(walk: Walk, value: Value) -> str:
 
 
 def _moment_as_text(walk: Walk, value: Value) -> str:
-    # to_char depends on the session's language, by its formats of months and days.
-    walk.not_immutable()
     form = value.form or _TEXT_FORMS.get(value.kind or TypeKind.OTHER, "")
     if not form:
         refuse(f"{value.sql} is a moment with an offset where a text is asked for")
     if not value.form and value.kind is not TypeKind.DATE:
         walk.doubt(MOMENT_SPELLING)
-    subject = f"('epoch'::timestamp + {value.sql})" if value.kind is TypeKind.TIME else value.sql
+    subject = f"('1970-01-01'::date + {value.sql})" if value.kind is TypeKind.TIME else value.sql
+    if walk.immutable and walk.subquery is None and ".MS" not in form:
+        # to_char may not stand in an index or a generated column, since it may depend on the session's language.
+        spelled = _FIELD.sub(lambda found: _FIELDS[found[0]].format(subject), f"'{form}'")
+        return f"({spelled.removeprefix(_NOTHING_BEFORE).removesuffix(_NOTHING_AFTER)})"
+    walk.not_immutable()
     return f"to_char({subject}, '{form}')"
+
+
+_FIELDS: Final = {
+    "YYYY": "' || lpad(extract(year FROM {})::text, 4, '0') || '",
+    "MM": "' || lpad(extract(month FROM {})::text, 2, '0') || '",
+    "DD": "' || lpad(extract(day FROM {})::text, 2, '0') || '",
+    "HH24": "' || lpad(extract(hour FROM {})::text, 2, '0') || '",
+    "MI": "' || lpad(extract(minute FROM {})::text, 2, '0') || '",
+    "SS": "' || lpad(floor(extract(second FROM {}))::text, 2, '0') || '",
+}
+_NOTHING_BEFORE, _NOTHING_AFTER = "'' || ", " || ''"
+_FIELD: Final = re.compile("|".join(_FIELDS))
 
 
 def _real_as_text(walk: Walk, value: Value) -> str:
@@ -206,8 +236,10 @@ def bring(walk: Walk, value: Value, wanted: TargetType) -> str:
             return literal(value.constant, wanted)
         except UnfitError as error:
             refuse(str(error))
-    if value.type == wanted:
+    if value.type == wanted and value.holds is not Holds.JSON and not value.form.startswith("0"):
         return value.sql
+    if value.holds is Holds.MIXED:
+        refuse(f"{value.sql} has values of several storage classes")
     rule = _BRINGERS.get(wanted.kind)
     brought = rule(walk, value, wanted) if rule else None
     if brought is None:
@@ -216,17 +248,18 @@ def bring(walk: Walk, value: Value, wanted: TargetType) -> str:
 
 
 def _to_integer(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if value.holds is not Holds.INTEGER:
+    if value.holds is not Holds.INTEGER and value.kind not in INTEGERS:
         return None
     return as_bigint(walk, value) if wanted.kind is TypeKind.BIGINT else f"{as_bigint(walk, value)}::{wanted.sql}"
 
 
 def _to_double(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    return as_double(walk, value) if value.holds.is_number and wanted.kind is TypeKind.DOUBLE else None
+    numeric = value.holds.is_number or value.holds is Holds.JSON
+    return as_double(walk, value) if numeric and wanted.kind is TypeKind.DOUBLE else None
 
 
 def _to_numeric(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if not value.holds.is_number or wanted.sql != NUMERIC.sql:
+    if not (value.holds.is_number or value.holds is Holds.JSON) or wanted.sql != NUMERIC.sql:
         return None
     number = as_number(walk, value)
     # PostgreSQL's own cast keeps 15 digits of a double; its text has all of them.
@@ -236,6 +269,8 @@ def _to_numeric(walk: Walk, value: Value, wanted: TargetType) -> str | None:
 def _to_text(walk: Walk, value: Value, wanted: TargetType) -> str | None:
     if value.holds is Holds.BLOB:
         return None
+    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.TEXT:
+        refuse(f"{value.sql} was a text that spelled a truth")
     sql = as_text(walk, value)
     return sql if wanted.sql in {TEXT.sql, "character varying"} else f"{sql}::{wanted.sql}"
 
@@ -256,8 +291,12 @@ def _to_timestamptz(_: Walk, value: Value, __: TargetType) -> str | None:
     return f"({value.sql}::timestamp AT TIME ZONE 'UTC')" if value.kind in {TypeKind.TIMESTAMP, TypeKind.DATE} else None
 
 
-def _to_json(_: Walk, value: Value, wanted: TargetType) -> str | None:
-    return f"{value.sql}::{wanted.sql}" if value.kind in JSONS and value.holds is Holds.TEXT else None
+def _to_json(walk: Walk, value: Value, wanted: TargetType) -> str | None:
+    if value.kind not in JSONS or value.holds is not Holds.TEXT:
+        return None
+    if wanted.kind is TypeKind.JSON:
+        walk.doubt(SPELLING)
+    return f"{value.sql}::{wanted.sql}"
 
 
 def _to_uuid(walk: Walk, value: Value, _: TargetType) -> str | None:

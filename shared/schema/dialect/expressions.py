@@ -12,13 +12,21 @@ from shared.records.plan import TargetType, TypeKind
 from shared.schema.dialect.arithmetic import HANDLERS as ARITHMETIC
 from shared.schema.dialect.branches import HANDLERS as BRANCHES
 from shared.schema.dialect.calls import HANDLERS as CALLS
+from shared.schema.dialect.casts import HANDLERS as CASTS
 from shared.schema.dialect.comparisons import HANDLERS as COMPARISONS
-from shared.schema.dialect.conversions import as_condition, as_double, bring
+from shared.schema.dialect.comparisons import in_list
+from shared.schema.dialect.conversions import as_condition, as_double, as_text, bring
+from shared.schema.dialect.json_functions import HANDLERS as JSON
+from shared.schema.dialect.moment_functions import HANDLERS as MOMENTS
 from shared.schema.dialect.names import HANDLERS as NAMES
 from shared.schema.dialect.parsing import parse_sqlite_expression
+from shared.schema.dialect.patterns import HANDLERS as PATTERNS
 from shared.schema.dialect.scope import Scope, Translated
-from shared.schema.dialect.values import BOOLEAN, DOUBLE, Holds, Value
+from shared.schema.dialect.subqueries import HANDLERS as SUBQUERIES
+from shared.schema.dialect.subqueries import in_subquery
+from shared.schema.dialect.values import BOOLEAN, DOUBLE, INTEGERS, TEXT, Holds, Value
 from shared.schema.dialect.walk import Handler, Subquery, Walk
+from shared.schema.dialect.windows import HANDLERS as WINDOWS
 
 __all__ = ["parse_sqlite_expression", "translate_condition", "translate_expression"]
 
@@ -40,6 +48,8 @@ def translate_expression(
         return _translated(walk, bring(walk, value, wanted), wanted)
     if value.holds is Holds.REAL and value.kind is TypeKind.NUMERIC:
         return _translated(walk, as_double(walk, value), DOUBLE)
+    if value.holds in {Holds.TEXT, Holds.JSON} and value.kind in INTEGERS | {TypeKind.JSONB} and value.affinity is None:
+        return _translated(walk, as_text(walk, value), TEXT)
     return _translated(walk, value.sql, value.type)
 
 
@@ -78,6 +88,10 @@ def _without_parentheses(sql: str) -> str:
     return sql
 
 
+def _membership(walk: Walk, node: Any) -> Value:
+    return in_list(walk, node) if node.args.get("query") is None else in_subquery(walk, node)
+
+
 def _parentheses(walk: Walk, node: Any) -> Value:
     return walk.value(node.this)
 
@@ -85,10 +99,17 @@ def _parentheses(walk: Walk, node: Any) -> Value:
 HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
     {
         exp.Paren: _parentheses,
+        exp.In: _membership,
         **NAMES,
         **COMPARISONS,
         **ARITHMETIC,
         **BRANCHES,
         **CALLS,
+        **WINDOWS,
+        **SUBQUERIES,
+        **PATTERNS,
+        **MOMENTS,
+        **JSON,
+        **CASTS,
     }
 )

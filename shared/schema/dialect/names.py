@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from shared.records.plan import TargetType, TypeKind
+from shared.records.source import StorageClass
 from shared.schema.constants import INT64_MAX
 from shared.schema.declared import Affinity
 from shared.schema.dialect.scope import Named, Relation
@@ -26,6 +27,15 @@ _HOLDS: Final[Mapping[TypeKind, Holds]] = MappingProxyType(
         TypeKind.NUMERIC: Holds.NUMBER,
     }
 )
+_CLASSES: Final = MappingProxyType(
+    {
+        Holds.INTEGER: frozenset({StorageClass.INTEGER}),
+        Holds.REAL: frozenset({StorageClass.INTEGER, StorageClass.REAL}),
+        Holds.NUMBER: frozenset({StorageClass.INTEGER, StorageClass.REAL}),
+        Holds.TEXT: frozenset({StorageClass.TEXT}),
+        Holds.BLOB: frozenset({StorageClass.BLOB}),
+    }
+)
 
 
 def quoted(name: str) -> str:
@@ -39,14 +49,28 @@ def column_value(relation: Relation, named: Named) -> Value:
     return Value(
         sql=sql,
         type=named.type,
-        holds=_holds(named.type, named.affinity),
+        holds=_holds(named),
         affinity=named.affinity,
         collation=named.collation.upper(),
         not_null=named.not_null,
     )
 
 
-def _holds(type_: TargetType, affinity: Affinity) -> Holds:
+def _holds(named: Named) -> Holds:
+    if named.classes is None or not named.classes or _fit(named):
+        return holds_of(named.type, named.affinity)
+    if named.type.kind is TypeKind.BOOLEAN and set(named.classes) == {StorageClass.TEXT}:
+        return Holds.TEXT
+    return Holds.MIXED
+
+
+def _fit(named: Named) -> bool:
+    """Whether the values in the source are all of the class that the type stands for."""
+    return set(named.classes or ()) <= _CLASSES[holds_of(named.type, named.affinity)]
+
+
+def holds_of(type_: TargetType, affinity: Affinity) -> Holds:
+    """The storage class of what a type stands for; a column of reals holds integers too, but for affinity REAL."""
     if type_.kind in {TypeKind.DOUBLE, TypeKind.REAL}:
         return Holds.REAL if affinity is Affinity.REAL else Holds.NUMBER
     return _HOLDS.get(type_.kind, Holds.TEXT)

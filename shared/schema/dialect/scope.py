@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.records.plan import TargetType
+from shared.records.source import StorageClass
 from shared.schema.declared import Affinity
 from shared.schema.names import fold
 
@@ -28,6 +29,8 @@ class Named:
     collation: str = "BINARY"
     """The source's collation of it."""
     not_null: bool = False
+    classes: tuple[StorageClass, ...] | None = None
+    """The storage classes that its values have in the source, NULL aside; None: those of its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Scope:
     relations: tuple[Relation, ...]
     outer: Scope | None = None
     """What a correlated subquery sees besides."""
+    version: int = 0
+    """The target's server_version_num; 0: not known, so that nothing is used that older servers have not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +77,9 @@ class Translated:
     """Whether it may stand in an index or a generated column."""
 
 
-def only(columns: Sequence[Named]) -> Scope:
+def only(columns: Sequence[Named], *, version: int = 0) -> Scope:
     """A scope of one unnamed relation: what a CHECK, a default or an index sees of its own table."""
-    return Scope(relations=(Relation(alias="", target="", columns=tuple(columns)),))
+    return Scope(relations=(Relation(alias="", target="", columns=tuple(columns)),), version=version)
 
 
 def of_relations(relations: Mapping[str, Relation], *, outer: Scope | None = None) -> Scope:

@@ -24,6 +24,8 @@ class Holds(enum.StrEnum):
     """Integer or real, by the value."""
     TEXT = "text"
     BLOB = "blob"
+    MIXED = "value of several storage classes"
+    """What a column of one type has in the source under several; only NULL can be told apart."""
     JSON = "JSON value"
     """What json_extract finds: a text or a number, by the value. In PostgreSQL it is jsonb."""
 
