@@ -109,7 +109,9 @@ def _build_keys(ledger: SqlAlchemyLedger, plan: TablePlan, outcomes: Outcomes, t
     for kind, planned, sql in _keys_and_indexes(plan):
         graded_as = planned.graded_as or GradedAs(kind=kind, name=planned.name)
         what = f"building {kind} {planned.name} of table {plan.name}"
-        refused = None if planned.name in there else attempt(ledger.connection, sql, what)
+        if planned.name in there:  # and graded when it was built: it may be a hash index instead of what was planned
+            continue
+        refused = attempt(ledger.connection, sql, what)
         if refused is None:
             outcomes.add(graded_as, plan.read.table, None)
             continue
@@ -155,9 +157,8 @@ def _add_search_index(
     ledger: SqlAlchemyLedger, plan: TablePlan, search: SearchPlan, outcomes: Outcomes, there: frozenset[str]
 ) -> None:
     what = f"building search index {search.index} of table {plan.name}"
-    there_already = search.index in there
-    refused = None if there_already else attempt(ledger.connection, ddl.search_index(plan, search), what)
-    _noted(search, refused, outcomes)
+    if search.index not in there:
+        _noted(search, attempt(ledger.connection, ddl.search_index(plan, search), what), outcomes)
 
 
 def _noted(search: SearchPlan, refused: Refusal | None, outcomes: Outcomes) -> bool:
