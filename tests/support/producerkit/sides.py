@@ -18,6 +18,9 @@ from uuid import UUID
 import psycopg2
 import psycopg2.extras
 
+_TSVECTOR = 3614
+"""The type's OID, the same in every PostgreSQL."""
+
 
 def make_source(path: Path, script: str, rows: dict[str, Iterable[tuple[Any, ...]]] | None = None) -> Path:
     """Make a SQLite file from a script, then insert rows by table."""
@@ -37,12 +40,15 @@ def source_rows(path: Path, table: str) -> list[tuple[Any, ...]]:
 
 
 def target_rows(url: str, table: str) -> list[tuple[Any, ...]]:
-    """All rows of a target table; json as text, for its digits."""
+    """All rows of a target table; json as text, for its digits. What full-text search added is left aside."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         psycopg2.extras.register_default_json(connection, loads=str)
         psycopg2.extras.register_default_jsonb(connection, loads=str)
         psycopg2.extras.register_uuid(conn_or_curs=connection)
-        cursor.execute(f'SELECT * FROM "{table}"')
+        cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')
+        names = [column.name for column in cursor.description if column.type_code != _TSVECTOR]
+        terms = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+        cursor.execute(f'SELECT {terms} FROM "{table}"')
         return cursor.fetchall()
 
 
