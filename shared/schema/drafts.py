@@ -44,6 +44,11 @@ class Draft:
         """What was found in a column."""
         return self.profile.columns[self.table.columns[position].name]
 
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Folded names of the columns that rules leave out, which `table` no longer has."""
+        return frozenset(name for name, said in self.said.columns.items() if said.exclude)
+
     def said_of(self, position: int) -> Said:
         """What rules say of a column."""
         return self.said.of(self.table.columns[position].name)

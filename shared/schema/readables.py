@@ -9,6 +9,7 @@ from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
+from shared.schema.table_scope import classes_of
 from shared.schema.world import World
 
 
@@ -22,7 +23,7 @@ def readable_table(neighbour: Neighbour, schema: str) -> Readable:
         columns=columns,
         rowid=next((each for each in columns if each.source == table.rowid_column), None),
         primary_key=tuple(fold(name) for name in table.primary_key) if plan.primary_key is not None else (),
-        left_out=frozenset(fold(column.name) for column in table.columns) - there,
+        left_out=neighbour.draft.left_out | (frozenset(fold(column.name) for column in table.columns) - there),
         needs=(plan.name,),
     )
 
@@ -39,6 +40,7 @@ def named_columns(neighbour: Neighbour) -> tuple[Named, ...]:
             affinity=read_declared(sources[fold(column.source)].declared_type, strict=table.strict).affinity,
             collation=sources[fold(column.source)].collation.upper(),
             not_null=column.not_null,
+            classes=classes_of(column),
         )
         for column in neighbour.plan.columns
     )

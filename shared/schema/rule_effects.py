@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from shared.records.plan import SchemaPlan, TargetColumn
-from shared.records.rules import Rule
+from shared.records.plan import SchemaPlan, TablePlan, TargetColumn
+from shared.records.rules import BadTextPolicy, Rule
 from shared.records.source import SourceCatalog, SourceTable
 from shared.schema.names import fold
 from shared.schema.rules import RuleBook, Said
@@ -59,17 +60,29 @@ def _toml(value: object) -> str:
 
 def _did(number: int, rule: Rule, book: RuleBook, catalog: SourceCatalog, plan: SchemaPlan) -> Iterator[str]:
     planned = {each.read.table: each for each in plan.tables}
-    for table in catalog.tables:
-        if not matches(rule.table, table.name):
-            continue
+    for table in (each for each in catalog.tables if _is_about(rule, each)):
         if table.name in book.excluded:
             yield f"{table.name}: left out" + ("" if rule.exclude and rule.column is None else " by another rule")
         elif table.name not in planned:
             yield f"{table.name}: not part of this job"
+        elif rule.column is None:
+            yield f"{table.name}: {_did_to_table(number, rule, book, planned[table.name])}"
         else:
-            if rule.column is None and rule.name is not None:
-                yield f"{table.name}: named {planned[table.name].name}"
             yield from _did_to_columns(number, table, book, planned[table.name].columns)
+
+
+def _is_about(rule: Rule, table: SourceTable) -> bool:
+    columns = table.columns if rule.column is not None else ()
+    named = rule.column is None or any(matches(rule.column, column.name) for column in columns)
+    return named and matches(rule.table, table.name)
+
+
+def _did_to_table(number: int, rule: Rule, book: RuleBook, plan: TablePlan) -> str:
+    said = book.of(plan.read.table)
+    ruled = [column for column in plan.columns if number in said.of(column.source).by.values()]
+    parts = [f"named {plan.name}"] if rule.name is not None else []
+    parts += [f"{len(ruled):,} of {len(plan.columns):,} columns"] if ruled else []
+    return ", ".join(parts) or "overridden by later rules"
 
 
 def _did_to_columns(number: int, table: SourceTable, book: RuleBook, planned: Sequence[TargetColumn]) -> Iterator[str]:
@@ -77,19 +90,17 @@ def _did_to_columns(number: int, table: SourceTable, book: RuleBook, planned: Se
     for column in table.columns:
         said = book.of(table.name).of(column.name)
         keys = [key for key, by in said.by.items() if by == number]
-        if not keys:
-            continue
-        target = by_source.get(fold(column.name))
-        yield f"{table.name}.{column.name}: {'left out' if target is None else _what(keys, said, target)}"
+        if keys:
+            target = by_source.get(fold(column.name))
+            yield f"{table.name}.{column.name}: {'left out' if target is None else _what(keys, said, target)}"
 
 
 def _what(keys: Sequence[str], said: Said, target: TargetColumn) -> str:
-    parts = []
-    if "name" in keys:
-        parts.append(f"named {target.name}")
-    if {"type", "form"}.intersection(keys):
+    parts = [f"named {target.name}"] if "name" in keys else []
+    if {"type", "form"}.intersection(keys) or (said.bad_utf8 is BadTextPolicy.BYTEA and "bad_utf8" in keys):
         parts.append(target.type.sql)
-    if "bad_utf8" in keys and said.type is None and target.type.sql == "bytea" and target.treatment.bad_utf8 == "bytea":
-        parts.append(target.type.sql)
-    parts += [f"{key} = {_toml(getattr(said, key))}" for key in keys if key in {"null_if_empty", "nul", "bad_utf8"}]
-    return ", ".join(dict.fromkeys(parts))
+    parts += [f"{key} = {_toml(getattr(said, key))}" for key in keys if key in _POLICIES]
+    return ", ".join(parts)
+
+
+_POLICIES: Final = frozenset({"null_if_empty", "nul", "bad_utf8"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.records.plan import TargetColumn
+from shared.records.source import StorageClass
 from shared.schema.columns import PlannedColumns
 from shared.schema.declared import read_declared
 from shared.schema.dialect.scope import Named, Relation, Scope
@@ -13,7 +14,8 @@ def own_scope(draft: Draft, columns: PlannedColumns) -> Scope:
     """The scope of a table's own columns, its rowid among them where it is one of them."""
     named = tuple(_named(draft, column) for column in columns.columns)
     rowid = next((each for each in named if each.source == draft.table.rowid_column), None)
-    return Scope(relations=(Relation(alias=draft.table.name, target="", columns=named, rowid=rowid),))
+    relation = Relation(alias=draft.table.name, target="", columns=named, rowid=rowid, left_out=draft.left_out)
+    return Scope(relations=(relation,))
 
 
 def _named(draft: Draft, target: TargetColumn) -> Named:
@@ -25,4 +27,13 @@ def _named(draft: Draft, target: TargetColumn) -> Named:
         affinity=read_declared(source.declared_type, strict=draft.table.strict).affinity,
         collation=source.collation,
         not_null=target.not_null,
+        classes=classes_of(target),
     )
+
+
+def classes_of(column: TargetColumn) -> tuple[StorageClass, ...]:
+    """The storage classes of a column's values, as expressions of the source compare them.
+
+    Numbers or texts that a rule makes moments of are no longer what such an expression means, so they count as any.
+    """
+    return column.classes if column.treatment.form is None else tuple(StorageClass)

@@ -93,7 +93,7 @@ def _changes(found: ColumnProfile, said: Said) -> Iterator[str]:
     if not found.texts:
         return
     if said.bad_utf8 is not BadTextPolicy.REJECT and found.invalid_texts != 0:
-        yield f"{said.rule('bad_utf8')} {_MENDS[said.bad_utf8]} {_number(found.invalid_texts, 'invalid text')}"
+        yield f"{said.rule('bad_utf8')} {_MENDS[said.bad_utf8].format(_number(found.invalid_texts, 'invalid text'))}"
     if said.nul is not NulPolicy.REJECT and found.nul_texts != 0:
         what = "leaves U+0000 out of" if said.nul is NulPolicy.STRIP else "puts U+2400 for U+0000 into"
         yield f"{said.rule('nul')} {what} {_number(found.nul_texts, 'text')}"
@@ -125,9 +125,9 @@ def _lost(profile: ColumnProfile, target: TargetType, said: Said) -> str:
 
 
 _MENDS: Final = {
-    BadTextPolicy.LATIN_1: "reads as ISO 8859-1",
-    BadTextPolicy.REPLACE: "puts U+FFFD for what cannot be decoded in",
-    BadTextPolicy.BYTEA: "makes bytea of the column, which keeps the bytes of",
+    BadTextPolicy.LATIN_1: "reads {} as ISO 8859-1",
+    BadTextPolicy.REPLACE: "puts U+FFFD for what cannot be decoded in {}",
+    BadTextPolicy.BYTEA: "makes bytea of the column, which keeps the bytes of {}",
 }
 _MANY_SPELLINGS: Final = frozenset(
     {TypeKind.BOOLEAN, TypeKind.TIMESTAMPTZ, TypeKind.UUID, TypeKind.JSONB, TypeKind.OTHER}

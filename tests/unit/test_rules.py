@@ -342,3 +342,22 @@ def test_declared_types_are_kept_to_the_letter(declared: str, profile: ColumnPro
     source = table("t", column("a", declared))
     plan = translated(source, profiles={"t.a": profile}, types=TypesPolicy.DECLARED)
     assert (_types(plan)["t.a"], only(plan).columns[0].expected_rejects) == (expected, sure)
+
+
+@pytest.mark.parametrize(
+    ("rule", "predicate", "said"),
+    [
+        (_rule("t", "a", exclude=True), "\"a\" <> 'x'", 'the column "a" is left out of the target'),
+        (_rule("t", "a", exclude=True), "t.A = 1", "left out of the target"),
+        (_rule("t", "n", form=SourceForm.UNIX_S), "n > 1700000000", ""),
+    ],
+)
+def test_expressions_of_the_source_see_what_rules_change(rule: Rule, predicate: str, said: str) -> None:
+    """A column that is left out is no text in double quotes, and a moment is not compared with seconds."""
+    sql = f"CREATE INDEX i ON t (b) WHERE {predicate}"
+    partial = index("i", "b", partial=True, sql=sql)
+    source = table("t", column("a", "TEXT"), column("b"), column("n", "INTEGER"), indexes=(partial,))
+    assert graded(translated(source), ObjectKind.INDEX).grade is not Grade.REFUSED
+    grade = graded(translated(source, rules=(rule,)), ObjectKind.INDEX)
+    assert grade.grade is Grade.REFUSED
+    assert said in grade.reason

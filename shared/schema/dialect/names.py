@@ -80,6 +80,8 @@ def _column(walk: Walk, node: Any) -> Value:
     found = walk.find(node.table, node.name)
     if found is not None:
         return column_value(*found)
+    if walk.scope.leaves_out(node.name):
+        return refuse(f"the column {shown(node)} is left out of the target")
     if not node.table and node.this.args.get("quoted"):
         # SQLite takes a name in double quotes that no column has for a text.
         return constant(str(node.name))

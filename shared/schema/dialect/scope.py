@@ -44,6 +44,8 @@ class Relation:
     columns: tuple[Named, ...]
     rowid: Named | None = None
     """What rowid, oid and _rowid_ stand for, where the target has it."""
+    left_out: frozenset[str] = frozenset()
+    """Folded names of columns that the source has and the target has not: SQLite takes no such name for a text."""
 
     def find(self, column: str) -> Named | None:
         """Find a column by its name as SQLite compares names."""
@@ -62,6 +64,11 @@ class Scope:
     """What a correlated subquery sees besides."""
     version: int = 0
     """The target's server_version_num; 0: not known, so that nothing is used that older servers have not."""
+
+    def leaves_out(self, column: str) -> bool:
+        """Whether a name may be that of a column which the target does not have."""
+        here = any(fold(column) in relation.left_out for relation in self.relations)
+        return here or (self.outer is not None and self.outer.leaves_out(column))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
