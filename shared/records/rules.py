@@ -58,6 +58,11 @@ class Treatment:
         """Whether values stay as they are."""
         return self == _PLAIN
 
+    @property
+    def changes_texts(self) -> bool:
+        """Whether a text may become another text."""
+        return self.nul is not NulPolicy.REJECT or self.bad_utf8 in {BadTextPolicy.LATIN_1, BadTextPolicy.REPLACE}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

@@ -126,7 +126,7 @@ def _own(draft: Draft, place: int, way: Folding, abilities: TargetAbilities, sch
         return _PLAIN
     if way is Folding.ICU:
         return Comparing(folding=way, collation=f"{quoted(schema)}.{quoted(_COLLATION)}")
-    if way is Folding.CITEXT and target.sql == TypeKind.TEXT.value:
+    if way is Folding.CITEXT and target.sql == TypeKind.TEXT.value and not draft.types[place].fixed:
         place_of_citext = abilities.citext_schema or schema
         return Comparing(folding=way, type=TargetType(kind=TypeKind.TEXT, sql=f"{quoted(place_of_citext)}.{CITEXT}"))
     return _PLAIN

@@ -123,7 +123,7 @@ def _choose(
         return chosen
     declared = read_declared(column.declared_type, strict=table.strict)
     finding = Finding(column=column, declared=declared, profile=treated)
-    return ruled(chosen, finding, profile.columns[column.name], own)
+    return ruled(chosen, finding, profile.columns[column.name], own, sampled=profile.sampled_rows is not None)
 
 
 def _key_columns(table: SourceTable) -> tuple[str, ...]:

@@ -48,6 +48,10 @@ def chunk_column_of(chunk_key: ChunkKey, rowid_column: str | None) -> str | None
 
 def lost_distinction(column: TargetColumn) -> str:
     """Say how two values that SQLite tells apart may become equal in the target; empty where they cannot."""
+    if column.treatment.form is not None:
+        return f"two values that mean one moment become equal in {column.name}"
+    if column.treatment.changes_texts and StorageClass.TEXT in column.classes:
+        return f"texts that a rule mends may become equal in {column.name}"
     if column.type.kind in _MANY_SPELLINGS and StorageClass.TEXT in column.classes:
         return f"two texts that spell one {column.type.sql} become equal in {column.name}"
     if column.mixed and column.type.kind in _WIDENED:

@@ -37,7 +37,9 @@ def after_rules(profile: ColumnProfile, treatment: Treatment) -> ColumnProfile:
     )
 
 
-def ruled(chosen: ChosenType, finding: Finding, found: ColumnProfile, said: Said) -> ChosenType:
+def ruled(
+    chosen: ChosenType, finding: Finding, found: ColumnProfile, said: Said, *, sampled: bool = False
+) -> ChosenType:
     """Let rules win over a choice of type.
 
     Args:
@@ -45,12 +47,14 @@ def ruled(chosen: ChosenType, finding: Finding, found: ColumnProfile, said: Said
         finding: The column, with its treated values.
         found: What the profile really found.
         said: What rules say of it.
+        sampled: Whether only some of the rows were looked at.
     """
+    treatment = said.treatment if sampled else _needed(said.treatment, found)
     target = _target(found, said)
     changes = list(_changes(found, said))
     if target is None:
         doubt = "; ".join(part for part in (*changes, chosen.doubt) if part)
-        return replace(chosen, doubt=doubt, treatment=fitting(said.treatment, chosen.type))
+        return replace(chosen, doubt=doubt, treatment=fitting(treatment, chosen.type))
     bad = _form_misfits(finding.profile, said.form) if said.form is not None else finding.misfits(target)
     unfit = misfits_said(finding, target, bad)
     texts = bad_texts(finding.profile) if target.kind is TypeKind.TEXT and bad != Misfits() else ""
@@ -60,8 +64,19 @@ def ruled(chosen: ChosenType, finding: Finding, found: ColumnProfile, said: Said
         expected_rejects=bad.sure,
         possible_rejects=bad.perhaps,
         doubt="; ".join(part for part in (*changes, _lost(finding.profile, target, said), unfit, texts) if part),
-        treatment=fitting(said.treatment, target),
+        treatment=fitting(treatment, target),
         fixed=True,
+    )
+
+
+def _needed(treatment: Treatment, found: ColumnProfile) -> Treatment:
+    """Leave bad texts alone where there are none: a rule for whole tables then makes no key of theirs doubtful."""
+    return replace(
+        treatment,
+        nul=treatment.nul if found.nul_texts != 0 else NulPolicy.REJECT,
+        bad_utf8=treatment.bad_utf8
+        if found.invalid_texts != 0 or treatment.bad_utf8 not in _CARRIED
+        else BadTextPolicy.REJECT,
     )
 
 

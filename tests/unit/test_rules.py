@@ -8,6 +8,7 @@ import pytest
 from schemakit import blobs, column, graded, index, integers, only, reals, reference, table, texts, translated, unique
 
 from shared.errors import OperatorError
+from shared.records.existing import TargetAbilities
 from shared.records.plan import CompareBy, Grade, SchemaPlan, TypesPolicy
 from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm, Treatment
 from shared.records.source import ColumnProfile, Generated, ObjectKind, SourceCatalog, SourceObject, SourceTable
@@ -361,3 +362,36 @@ def test_expressions_of_the_source_see_what_rules_change(rule: Rule, predicate: 
     grade = graded(translated(source, rules=(rule,)), ObjectKind.INDEX)
     assert grade.grade is Grade.REFUSED
     assert said in grade.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "lost"),
+    [
+        (_rule("t", "a", form=SourceForm.ISO), "two values that mean one moment become equal in a"),
+        (_rule("t", "a", nul=NulPolicy.STRIP), "texts that a rule mends may become equal in a"),
+        (_rule("t", "a", type="text"), ""),
+    ],
+)
+def test_keys_may_lose_a_distinction_by_rule(rule: Rule, lost: str) -> None:
+    """The key's grade says so before it is built."""
+    plan = translated(table("t", column("a", "TEXT"), indexes=(unique("a"),)), rules=(rule,))
+    assert lost in graded(plan, ObjectKind.UNIQUE_KEY).reason
+    assert (graded(plan, ObjectKind.UNIQUE_KEY).grade is Grade.EXACT) == (not lost)
+
+
+def test_a_type_by_rule_is_not_made_citext() -> None:
+    """NOCASE chooses what comes nearest only where the operator did not choose."""
+    source = table("t", column("a", "TEXT", collation="NOCASE"))
+    citext = TargetAbilities(citext=True)
+    assert _types(translated(source, abilities=citext))["t.a"] != "text"
+    assert _types(translated(source, rules=(_rule("t", "a", type="text"),), abilities=citext))["t.a"] == "text"
+
+
+def test_a_policy_for_bad_texts_is_no_treatment_where_there_are_none() -> None:
+    """A rule for every column of a table then costs those nothing that need it not, and leaves their keys exact."""
+    source = table("t", column("a", "TEXT"), column("b", "TEXT"), indexes=(unique("a"),))
+    profiles = {"t.a": texts(nul_texts=0, invalid_texts=0), "t.b": texts(nul_texts=1, invalid_texts=0)}
+    rules = (_rule("*", nul=NulPolicy.STRIP, bad_utf8=BadTextPolicy.REPLACE),)
+    plan = translated(source, rules=rules, profiles=profiles)
+    assert [each.treatment for each in only(plan).columns] == [Treatment(), Treatment(nul=NulPolicy.STRIP)]
+    assert graded(plan, ObjectKind.UNIQUE_KEY).grade is Grade.EXACT
