@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from producer.failing import DEBUG_VARIABLE, explain
 from producer.interrupting import interrupt_once
 from producer.records import JobProgress, exit_code_of
 from producer.session import finish, listening, settings_of
+from producer.wording import counted
 from shared.errors import ExitCode
 
 _LIMIT = 100
@@ -177,10 +179,32 @@ def rejects(
     job: given.Job = None,
     *,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rows.")] = _LIMIT,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", metavar="FILE", show_default=False, help="Write all of them, whole, to .sqlite or .csv."
+        ),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Try them again under the rules of pgconvoy.toml, then verify the job.")
+    ] = False,
     target: given.Target = None,
+    broker: given.Broker = None,
+    workers: given.Workers = None,
     as_json: given.Json = False,
 ) -> None:
     """List the rows that the target cannot hold, with the reason for each."""
+    given.refuse_together("--export", "--replay", both=export is not None and replay)
+    if replay:
+        settings = settings_of(target=target, broker=broker, workers=workers)
+        with listening(as_json=as_json) as listener:
+            end = commands.replay(settings, job, listener)
+        finish(end, as_json=as_json)
+        return
+    if export is not None:
+        rows = commands.export(settings_of(target=target), job, export)
+        printing.out().print(f"{counted(rows, 'rejected row')} in {export}", soft_wrap=True, highlight=False)
+        return
     found = commands.rejects(settings_of(target=target), job, limit=limit)
     if as_json:
         printing.print_json(found)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import sleep
 from typing import Final
 
 from producer.enqueue import refuse_changed
+from producer.exporting import export_rejects
 from producer.preflight import refuse_lonely_broker
 from producer.reading import end_of, job_id_of, job_lines, progress_of, reject_lines
 from producer.records import Detached, JobEnd, JobProgress, Listener
+from producer.replaying import replay_rejects
 from producer.report import report_of
 from producer.services import Target, open_ledger
 from producer.starting import go_on
@@ -28,6 +31,7 @@ from shared.ledger.jobs import (
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
 from shared.records.work import Job
+from shared.schema.rules import read_rules
 from shared.settings import Settings
 from shared.source.kinds import open_source
 
@@ -65,6 +69,39 @@ def rejects(settings: Settings, job_id: int | None, *, limit: int | None) -> tup
     """The rejected rows of a job."""
     with open_ledger(settings) as target:
         return reject_lines(target, job_id_of(target, job_id), limit=limit)
+
+
+def export(settings: Settings, job_id: int | None, path: Path) -> int:
+    """Write the rejected rows of a job into a new file; returns how many there are.
+
+    Raises:
+        OperatorError: where the file is there already, cannot be written, or its name says no format.
+    """
+    with open_ledger(settings) as target:
+        return export_rejects(target, job_id_of(target, job_id), path)
+
+
+def replay(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd:
+    """Try the rejected rows of a job again under the rules as they are now, compare all of it, and wait.
+
+    Raises:
+        OperatorError: where the job has not ended or has no rejects, or a rule would change what is copied already.
+    """
+    refuse_lonely_broker(settings)
+    with open_ledger(settings) as target:
+        job = _job(target, job_id)
+        if job.state not in JOB_ENDS:
+            msg = f"job {job.id} is {job.state}: wait for its end with `producer resume {job.id}`, then replay"
+            raise OperatorError(msg)
+        with open_source(job.snapshot_url, frozen=job.options.snapshot) as reader:
+            refuse_changed(reader, job)
+            book = read_rules(reader.catalog(), settings.rules, preserve=job.options.preserve_identifiers)
+        replay_rejects(target, job, book, listener)
+        with target.ledger(f"taking back what was verified of job {job.id}") as ledger:
+            _reopen_for_comparison(ledger, job)
+        end = go_on(target, job.id, listener, again=True)
+        assert isinstance(end, JobEnd)  # noqa: S101 - narrows the type: nothing was detached
+        return end
 
 
 def report(settings: Settings, job_id: int | None) -> Report:

@@ -1,0 +1,86 @@
+"""Rejected rows tried again after a new rule: one transaction a chunk, and all is compared afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from producer.records import Listener
+from producer.services import Target
+from producer.wording import counted
+from shared.errors import OperatorError
+from shared.ledger.comparisons import rejects_of
+from shared.ledger.jobs import read_tables, save_plan
+from shared.ledger.replays import chunks_with_rejects, hold_rejected, record_replay
+from shared.ledger.session import SqlAlchemyLedger
+from shared.records.keys import SourceRow
+from shared.records.plan import TablePlan
+from shared.records.work import Job, JobTable
+from shared.schema.replay_rules import retreated
+from shared.schema.rules import RuleBook
+from shared.target import ddl
+from shared.target.careful_writer import write_carefully
+
+
+def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener) -> int:
+    """Try the rejects of a job again.
+
+    Args:
+        target: Where the ledger is.
+        job: A job that has ended.
+        book: The rules as they are now, read with the job's source.
+        listener: Is told how many rows arrived.
+
+    Returns:
+        How many rows arrived.
+
+    Raises:
+        OperatorError: where the job has no rejects, or a rule would change what is copied already.
+    """
+    with target.ledger(f"reading the rejects of job {job.id}") as ledger:
+        work = {table: chunks_with_rejects(ledger, table.id) for table in read_tables(ledger, job.id)}
+    work = {table: chunks for table, chunks in work.items() if chunks}
+    if not work:
+        msg = f"job {job.id} has no rejects: there is nothing to replay"
+        raise OperatorError(msg)
+    plans = {table.id: retreated(table.plan, book) for table in work}  # all judged before any row is written
+    arrived = sum(_replay_table(target, table, plans[table.id], chunks) for table, chunks in work.items())
+    left = sum(_rejects_left(target, work))
+    listener.say(f"job {job.id}: {counted(arrived, 'rejected row')} arrived, {left:,} stay in the rejects")
+    return arrived
+
+
+def _replay_table(target: Target, table: JobTable, plan: TablePlan, chunks: Iterable[int]) -> int:
+    with target.ledger(f"noting the rules for table {plan.read.table}") as ledger:
+        save_plan(ledger, table.id, plan)
+    return sum(_replay_chunk(target, plan, chunk) for chunk in chunks)
+
+
+def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
+    with target.ledger(f"replaying the rejects of table {plan.read.table}") as ledger:
+        chunk = hold_rejected(ledger, chunk_id)
+        if chunk is None:
+            return 0
+        rows = [SourceRow(reject.key, reject.values) for reject in rejects_of(ledger, chunk_id)]
+        with _without_own_triggers(ledger, plan):
+            result = write_carefully(ledger.connection.connection.dbapi_connection, [rows], plan)
+        record_replay(ledger, chunk, plan, result)
+        return result.rows
+
+
+@contextmanager
+def _without_own_triggers(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None]:
+    """Keep the translated triggers of a table of ours still, as they were not there either when its rows came."""
+    if not plan.creates:
+        yield
+        return
+    run = ledger.connection.exec_driver_sql
+    run(ddl.switch_triggers(plan, on=False), execution_options={"no_parameters": True})
+    yield
+    run(ddl.switch_triggers(plan, on=True), execution_options={"no_parameters": True})
+
+
+def _rejects_left(target: Target, work: Mapping[JobTable, tuple[int, ...]]) -> Iterator[int]:
+    with target.ledger("counting the rejects that are left") as ledger:
+        for chunks in work.values():
+            yield from (len(rejects_of(ledger, chunk)) for chunk in chunks)
