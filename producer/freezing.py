@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from producer.preflight import required_source
 from producer.records import Listener
 from shared.errors import SourceError
+from shared.records.plan import JobOptions
+from shared.records.source import Unreadable
 from shared.settings import Settings, shown
-from shared.source.kinds import open_source, snapshot_source
+from shared.source.kinds import open_source, salvage_source, snapshot_source
 from shared.source.reader import SourceReader
 from shared.source.sqlite_file import path_of, url_of
 
@@ -17,13 +21,23 @@ from shared.source.sqlite_file import path_of, url_of
 class FrozenSource:
     """A source that does not change while a job copies it."""
 
-    def __init__(self, url: str, reader: SourceReader, *, original: str, is_copy: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        reader: SourceReader,
+        *,
+        original: str,
+        is_copy: bool,
+        unreadable: tuple[Unreadable, ...] = (),
+    ) -> None:
         self.url = url
         """What workers read; absolute, so that it means the same to each of them."""
         self.original = original
         """What was asked for, absolute too."""
         self.reader = reader
         self.fingerprint = reader.fingerprint()
+        self.unreadable = unreadable
+        """What of a damaged source is not in the snapshot."""
         self._unused_copy = is_copy
 
     def keep(self) -> None:
@@ -37,24 +51,24 @@ class FrozenSource:
 
 
 @contextmanager
-def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> Iterator[FrozenSource]:
+def frozen_source(settings: Settings, listener: Listener, options: JobOptions) -> Iterator[FrozenSource]:
     """Freeze and open the source; a snapshot that no job was recorded for is deleted again.
 
     Raises:
         SourceError: where it cannot be read, or the copy cannot be written.
     """
     original = url_of(path_of(required_source(settings)))
-    if not snapshot:
+    if not options.snapshot:
         with open_source(original, frozen=False) as reader:
             yield FrozenSource(original, reader, original=original, is_copy=False)
         return
     folder = (settings.snapshot_dir or settings.home / "snapshots").expanduser().absolute()
     listener.say(f"taking a snapshot of {shown(settings.source_url)} in {folder}")
-    copy = snapshot_source(original, folder)
+    copy, unreadable = _copied(original, folder, listener, options)
     source: FrozenSource | None = None
     try:
         with open_source(copy, frozen=True) as reader:
-            source = FrozenSource(copy, reader, original=original, is_copy=True)
+            source = FrozenSource(copy, reader, original=original, is_copy=True, unreadable=unreadable)
             yield source
     except SourceError as error:
         # The copy is as bad as what it was made from, and will be gone when a person reads this.
@@ -63,6 +77,32 @@ def frozen_source(settings: Settings, listener: Listener, *, snapshot: bool) -> 
     finally:
         if source is None or source.is_unused_copy:
             path_of(copy).unlink(missing_ok=True)
+
+
+def _copied(original: str, folder: Path, listener: Listener, options: JobOptions) -> tuple[str, tuple[Unreadable, ...]]:
+    if not options.salvage:
+        return snapshot_source(original, folder), ()
+    copy, unreadable = salvage_source(original, folder)
+    for each in unreadable:
+        listener.warn(f"not readable: {each.key_range} of table {each.table}: {each.reason}")
+    return copy, unreadable
+
+
+@contextmanager
+def salvaged_for_a_look(url: str, listener: Listener, options: JobOptions) -> Iterator[SourceReader]:
+    """Open the source as it is, or with --salvage a copy of what can be read of it, which is gone afterwards.
+
+    Raises:
+        SourceError: where it cannot be read.
+    """
+    if not options.salvage:
+        with open_source(url, frozen=False) as reader:
+            yield reader
+        return
+    with tempfile.TemporaryDirectory(prefix="pgconvoy-") as folder:
+        copy, _ = _copied(url, Path(folder), listener, options)
+        with open_source(copy, frozen=True) as reader:
+            yield reader
 
 
 @contextmanager

@@ -134,6 +134,9 @@ def print_report(console: Console, report: Report) -> None:
         console.print(line, soft_wrap=True)
     if report.shown_mismatches:
         console.print(mismatches_view(report.shown_mismatches, report.mismatches))
+    for each in report.unreadable:
+        lost = f"could not be read: {each.key_range} of table {each.table}: {each.reason}"
+        console.print(Text(one_line(lost, 400), style="red"), soft_wrap=True)
     doubts = len(report.not_exact)
     exact = counted(report.exact_objects, "object")
     console.print(f"schema: {exact} exact{f', {doubts} not' if doubts else ''}", soft_wrap=True)

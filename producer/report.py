@@ -53,6 +53,7 @@ def report_of(target: Target, job_id: int) -> Report:
             mismatches=sum(table.mismatches for table in tables),
             shown_mismatches=mismatches_of(ledger, job_id, limit=_SHOWN),
             failures=failures_of(ledger, job_id, limit=_SHOWN),
+            unreadable=job.unreadable,
             exact_objects=len(job.grades) - len(not_exact(job.grades)),
             not_exact=not_exact(job.grades),
         )

@@ -110,7 +110,7 @@ def _carry_out(
 def _record(target: Target, options: JobOptions, listener: Listener) -> int:
     """Freeze, plan and record a job in one transaction; where it fails, nothing is left."""
     try:
-        with frozen_source(target.settings, listener, snapshot=options.snapshot) as source:
+        with frozen_source(target.settings, listener, options) as source:
             with reading_copy(target.settings, source.reader) as reader:
                 plan = draw_plan(reader, target.settings, options, listener, abilities=abilities_of(target))
             refuse_incomplete(plan)
@@ -142,6 +142,7 @@ def _record_plan(
         grades=plan.grades,
         objects=plan.objects,
         versions=source.reader.catalog().versions,
+        unreadable=source.unreadable,
     )
     job_id = record_job(ledger, new)
     for position, table in enumerate(plan.tables, start=1):

@@ -9,7 +9,7 @@ from typing import Any
 
 from producer.records import FailureLine, MismatchLine
 from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
-from shared.records.source import SourceVersion
+from shared.records.source import SourceVersion, Unreadable
 from shared.schema.rule_effects import RuleEffect
 
 

@@ -47,20 +47,22 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         _make_objects(ledger, job, tables, outcomes)
         record_outcomes(ledger, job_id, outcomes)
         reach(Point.FINISHING, job_id)
-        state, error = _outcome(read_progress(ledger, job_id))
+        state, error = _outcome(read_progress(ledger, job_id), unreadable=len(job.unreadable))
         move_job(ledger, job_id, state, error=error)
     return f"job {job_id} is {state}"
 
 
-def _outcome(tables: Sequence[TableProgress]) -> tuple[JobState, str | None]:
+def _outcome(tables: Sequence[TableProgress], *, unreadable: int) -> tuple[JobState, str | None]:
     """Add the tables' ends up to the job's."""
     failed = [table.name for table in tables if table.state == TableState.FAILED]
     if failed:
         names = ", ".join(failed[:5]) + (" …" if len(failed) > 5 else "")
         return JobState.FAILED, f"{len(failed)} of {len(tables)} tables failed: {names}"
     rejects = sum(table.rejects for table in tables)
-    if rejects:
-        return JobState.COMPLETED_WITH_REJECTS, f"{rejects} rows are in the rejects: `producer rejects` lists them"
+    lost = [f"{unreadable} parts of the source could not be read: `producer report` names them"] if unreadable else []
+    kept = [f"{rejects} rows are in the rejects: `producer rejects` lists them"] if rejects else []
+    if lost or kept:
+        return JobState.COMPLETED_WITH_REJECTS, "; ".join([*kept, *lost])
     return JobState.COMPLETED, None
 
 

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from shared.errors import SourceError
+from shared.records.source import Unreadable
 from shared.redact import redact
 from shared.source.reader import SourceReader
 from shared.source.sqlite import open_sqlite
 from shared.source.sqlite_file import path_of
+from shared.source.sqlite_salvage import salvage_sqlite
 from shared.source.sqlite_snapshot import snapshot_sqlite
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
@@ -37,6 +39,16 @@ def snapshot_source(url: str, folder: Path) -> str:
     """
     _refuse_other_kinds(url)
     return snapshot_sqlite(path_of(url), folder)
+
+
+def salvage_source(url: str, folder: Path) -> tuple[str, tuple[Unreadable, ...]]:
+    """Make a copy of a source in `folder`, where it is damaged of what can be read; say what could not.
+
+    Raises:
+        SourceError: where not even its schema can be read, or the copy cannot be written.
+    """
+    _refuse_other_kinds(url)
+    return salvage_sqlite(path_of(url), folder)
 
 
 def _refuse_other_kinds(url: str) -> None:
