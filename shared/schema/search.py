@@ -80,7 +80,7 @@ def plan_search(
     reason = _reason(virtual, carrier, name, searched, language, left_out)
     plan = SearchPlan(
         column=name,
-        expression=_expression(searched, language.configuration),
+        expression=search_expression(searched, language.configuration),
         index=index,
         graded_as=GradedAs(kind=each.kind, name=each.name, doubt=reason),
     )
@@ -118,7 +118,8 @@ def _searched(virtual: VirtualTable, carrier: Neighbour) -> tuple[list[TargetCol
     return searched, left_out
 
 
-def _expression(searched: Sequence[TargetColumn], configuration: str) -> str:
+def search_expression(searched: Sequence[TargetColumn], configuration: str) -> str:
+    """What a search column is generated from: all texts, or up to four apart by weight."""
     characters = SEARCHED_CHARACTERS // len(searched)
     texts = [f"coalesce(left({_text(column)}, {characters}), '')" for column in searched]
     if len(texts) == 1 or len(texts) > len(_WEIGHTS):
