@@ -133,9 +133,18 @@ def _fts5_columns(kept: Kept, stored: Sequence[str]) -> Iterator[_Column]:
         elif not kept.is_partial:
             msg = f"its content table has no column for {name}"
             raise _UnreadableError(msg)
+    taken = {name.lower() for name in kept.order}
     for place, name in enumerate(kept.order):
         if kept.locales and f"l{place}" in stored:
-            yield _Column(f"{name}_locale", "", f"kept.l{place}")
+            yield _Column(_beside(f"{name}_locale", taken), "", f"kept.l{place}")
+
+
+def _beside(wanted: str, taken: set[str]) -> str:
+    name = wanted
+    while name.lower() in taken:
+        name += "_"
+    taken.add(name.lower())
+    return name
 
 
 def _fts3_columns(kept: Kept, shadow: str, stored: Sequence[str]) -> Iterator[_Column]:
@@ -156,7 +165,7 @@ def _bounds(connection: sqlite3.Connection, kept: Kept) -> _Rows:
     virtual = kept.virtual
     shadow = shadow_name(kept, "rowid")
     stored = _stored(connection, shadow)
-    _refuse_missing_module(connection, virtual.name)
+    _refuse_unopened(connection, virtual.name)
     bounds = [_Column(name, _COORDINATES[virtual.module], f"tree.{quoted(name)}") for name in virtual.columns]
     auxiliary = _auxiliary(kept, stored, kept.virtual.unindexed)
     return _Rows(
@@ -192,10 +201,10 @@ def _stored(connection: sqlite3.Connection, shadow: str) -> list[str]:
     return columns
 
 
-def _refuse_missing_module(connection: sqlite3.Connection, name: str) -> None:
+def _refuse_unopened(connection: sqlite3.Connection, name: str) -> None:
     try:
         connection.execute(f"SELECT 1 FROM main.{quoted(name)} LIMIT 0").close()
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         msg = f"SQLite here cannot open it ({error})"
         raise _UnreadableError(msg) from error
 
