@@ -1,8 +1,7 @@
 """What SQLite's PRAGMAs leave out of a table, read from its CREATE TABLE statement.
 
 That is: CHECK constraints, the collation of a column, what a generated column is computed from, the deferrability of
-a foreign key, the options after the last parenthesis, and the module of a virtual table. SQLite has accepted the
-statement, so its grammar holds (https://sqlite.org/lang_createtable.html); a few words at the first level of
+a foreign key, and the options after the last parenthesis. SQLite has accepted the statement, so its grammar holds (https://sqlite.org/lang_createtable.html); a few words at the first level of
 parentheses are all that is looked for, and strings, comments and quoted names are skipped as tokens. A general SQL
 parser knows less of SQLite's own ways (several type words, missing commas between constraints, names in single quotes)
 than this needs.
@@ -13,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 _TOKEN: Final = re.compile(
@@ -85,21 +83,6 @@ def read_create_table(sql: str) -> TableStatement:
     statement.strict = "STRICT" in options
     statement.without_rowid = "WITHOUT" in options
     return statement
-
-
-def module_of(sql: str) -> str:
-    """Name the module of a CREATE VIRTUAL TABLE statement, in lower case; empty where it cannot be told."""
-    tokens = list(_tokens(sql))
-    for using, module in pairwise(tokens):
-        if using.keyword == "USING":
-            return module.name.lower()
-    return ""
-
-
-def has_module_option(sql: str, option: str) -> bool:
-    """Whether the arguments of a CREATE VIRTUAL TABLE statement set an option (``content=…``)."""
-    inside = [token for token in _tokens(sql) if token.depth == 1]
-    return any(a.keyword == option.upper() and b.text == "=" for a, b in pairwise(inside))
 
 
 def _tokens(sql: str) -> Iterator[_Token]:
