@@ -1,10 +1,10 @@
 """What SQLite's PRAGMAs leave out of a table, read from its CREATE TABLE statement.
 
 That is: CHECK constraints, the collation of a column, what a generated column is computed from, the deferrability of
-a foreign key, and the options after the last parenthesis. SQLite has accepted the statement, so its grammar holds (https://sqlite.org/lang_createtable.html); a few words at the first level of
-parentheses are all that is looked for, and strings, comments and quoted names are skipped as tokens. A general SQL
-parser knows less of SQLite's own ways (several type words, missing commas between constraints, names in single quotes)
-than this needs.
+a foreign key, and the options after the last parenthesis. SQLite has accepted the statement, so its grammar holds
+(https://sqlite.org/lang_createtable.html); a few words at the first level of parentheses are all that is looked for,
+and strings, comments and quoted names are skipped as tokens. A general SQL parser knows less of SQLite's own ways
+(several type words, missing commas between constraints, names in single quotes) than this needs.
 """
 
 from __future__ import annotations
