@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from shared.records.existing import ExistingTable
 from shared.records.plan import (
     ForeignKeyPlan,
     Grade,
+    IndexPlan,
     JobOptions,
     KeyPlan,
     ObjectGrade,
@@ -22,7 +23,7 @@ from shared.schema.collation_terms import compare_alike
 from shared.schema.collations import collation_objects, is_collation_object
 from shared.schema.existing import FittedTable, fit
 from shared.schema.key_types import joinable
-from shared.schema.names import Names
+from shared.schema.names import Names, fold
 
 _REPLACED: Final = frozenset({ObjectKind.TABLE, ObjectKind.COLUMN})
 """What `fit` grades anew for a table that was there before."""
@@ -52,7 +53,7 @@ def fit_schema(
         kept, refusals = _keys_that_hold(plan, each.plan, fitted, by_name)
         refused.extend(refusals)
         tables.append(_renamed(replace(each.plan, foreign_keys=kept), names))
-    grades = _regraded(plan, fitted, refused)
+    grades = _as_named(_regraded(plan, fitted, refused), tables)
     if options.data_only:
         return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
     return SchemaPlan(tables=tuple(tables), grades=grades, objects=_objects(plan, tables))
@@ -78,10 +79,34 @@ def _renamed(table: TablePlan, names: Names) -> TablePlan:
     primary = table.primary_key
     return replace(
         table,
-        primary_key=replace(primary, name=names.give(primary.name).name) if primary else None,
-        unique_keys=tuple(replace(key, name=names.give(key.name).name) for key in table.unique_keys),
-        indexes=tuple(replace(index, name=names.give(index.name).name) for index in table.indexes),
+        primary_key=replace(primary, **_named(primary, names)) if primary else None,
+        unique_keys=tuple(replace(key, **_named(key, names)) for key in table.unique_keys),
+        indexes=tuple(replace(index, **_named(index, names)) for index in table.indexes),
         search=tuple(replace(search, index=names.give(search.index).name) for search in table.search),
+    )
+
+
+def _named(planned: KeyPlan | IndexPlan, names: Names) -> Mapping[str, Any]:
+    """A free name, and in the grade of what the source has named that it is another."""
+    given, graded_as = names.give(planned.name), planned.graded_as
+    if graded_as is not None and given.reason and fold(graded_as.name) == fold(planned.name):
+        said = f"named {given.name}, since {planned.name} is taken in the target"
+        doubt = f"{graded_as.doubt}; {said}" if graded_as.doubt else said
+        graded_as = replace(graded_as, doubt=doubt)
+    return {"name": given.name, "graded_as": graded_as}
+
+
+def _as_named(grades: Sequence[ObjectGrade], tables: Sequence[TablePlan]) -> tuple[ObjectGrade, ...]:
+    """The grades of indexes that have other names in this target than the plan gave them."""
+    named: dict[tuple[ObjectKind, str, str | None], str] = {}
+    for table in tables:
+        graded = [*(key.graded_as for key in table.unique_keys), *(index.graded_as for index in table.indexes)]
+        found = [each for each in graded if each is not None and each.doubt]
+        named |= {(each.kind, each.name, table.read.table): each.doubt for each in found}
+    doubts = [named.get((grade.kind, grade.name, grade.table)) for grade in grades]
+    return tuple(
+        replace(grade, grade=Grade.APPROXIMATED, reason=doubt) if doubt else grade
+        for grade, doubt in zip(grades, doubts, strict=True)
     )
 
 

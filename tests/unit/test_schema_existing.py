@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from schemakit import column, graded, index, only, reference, table, translated
+from schemakit import BARE, CITEXT, ICU, column, graded, index, only, reference, table, translated
 
 from shared.errors import OperatorError
-from shared.records.existing import ExistingColumn, ExistingTable, RelationKind
+from shared.records.existing import ExistingColumn, ExistingTable, RelationKind, TargetAbilities
 from shared.records.plan import CompareBy, Grade, JobOptions, KeyPlan, LoadPath, TablePlan, TargetType, TypeKind
-from shared.records.source import ObjectKind
+from shared.records.source import IndexColumn, ObjectKind
 from shared.schema.existing import fit
 from shared.schema.fitting import fit_schema
 
@@ -235,3 +235,51 @@ def test_names_that_are_taken_in_the_target_are_avoided() -> None:
     album = fitted.tables[0]
     assert album.primary_key == KeyPlan(name="album_pkey_2", columns=("id",))
     assert album.indexes[0].name == "i_2"
+    grade = graded(fitted, ObjectKind.INDEX, "i")
+    assert (grade.grade, grade.reason) == (Grade.APPROXIMATED, "named i_2, since i is taken in the target")
+    assert album.indexes[0].graded_as.doubt == grade.reason  # type: ignore[union-attr]
+    assert graded(fitted, ObjectKind.INDEX, "by_album").grade is Grade.EXACT
+    assert all(each.grade is Grade.EXACT for each in fitted.grades if each.kind is ObjectKind.PRIMARY_KEY)
+
+
+def test_what_a_table_needs_goes_with_it() -> None:
+    """Collations are made for new tables alone; a table that was there keeps its types, and what is new is left out."""
+    source = table(
+        "Album",
+        column("Id"),
+        column("Title", "TEXT", collation="NOCASE"),
+        primary_key="Id",
+        indexes=(
+            index("i", IndexColumn(name="Title", collation="NOCASE"), unique=True),
+            index("j", None, sql="CREATE INDEX j ON Album (Id + 1)"),
+        ),
+    )
+    planned = translated(source, abilities=ICU)
+    fresh = fit_schema(planned, (), JobOptions())
+    assert fresh.objects == planned.objects != ()
+    fitted = fit_schema(planned, (_album(),), JobOptions())
+    made = fitted.tables[0]
+    assert (fitted.objects, made.unique_keys, made.indexes, made.checks, made.search) == ((), (), (), (), ())
+    assert [each.collation for each in made.columns] == [None, None]
+    left = [each for each in fitted.grades if each.kind in {ObjectKind.INDEX, ObjectKind.UNIQUE_KEY}]
+    assert [each.grade for each in left] == [Grade.APPROXIMATED] * 2
+    assert "left as it is" in left[0].reason
+
+
+@pytest.mark.parametrize(
+    ("abilities", "there", "made"), [(CITEXT, "text", 1), (CITEXT, "ext.citext", 1), (BARE, "public.citext", 0)]
+)
+def test_foreign_key_to_a_column_that_folds(abilities: TargetAbilities, there: str, made: int) -> None:
+    """A parent of citext that was there takes no child of text, which PostgreSQL does not compare with it."""
+    parent = table("p", column("a", "TEXT", collation="NOCASE"), primary_key="a")
+    child = table("c", column("a", "TEXT"), foreign_keys=(reference("a", "p"),))
+    planned = translated(parent, child, abilities=abilities)
+    existing = ExistingTable(
+        schema="public",
+        name="p",
+        kind=RelationKind.TABLE,
+        columns=(ExistingColumn(name="a", type=TargetType(kind=TypeKind.TEXT, sql=there), not_null=True),),
+        primary_key=KeyPlan(name="p_pkey", columns=("a",)),
+    )
+    fitted = fit_schema(planned, (existing,), JobOptions())
+    assert len(fitted.tables[1].foreign_keys) == made
