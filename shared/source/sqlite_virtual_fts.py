@@ -135,13 +135,11 @@ def _fts5_options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _fts5_option(argument: str) -> tuple[str, str] | None:
     """Read ``key = value``; None for a column, whose name may be quoted and hold an equals sign."""
     key = _FTS5_WORD.match(argument)
-    if key is None or key[1][0] in "'\"`[":
+    rest = argument[key.end() :].lstrip() if key else ""
+    if key is None or not rest.startswith("="):
         return None
-    rest = argument[key.end() :].lstrip()
     name = next((option for option in _FTS5_OPTIONS if option.startswith(key[1].lower())), key[1].lower())
-    value = _FTS5_WORD.match(rest[1:]) if rest.startswith("=") else None
-    if not rest.startswith("="):
-        return None
+    value = _FTS5_WORD.match(rest[1:])
     return name, unquoted(value[1]) if value else ""
 
 

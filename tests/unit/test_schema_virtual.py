@@ -136,6 +136,8 @@ def test_names_for_search_are_free() -> None:
     found = translated(article, taken, objects=objects)
     first, second = named(found, "article").search
     assert (first.column, second.column) == ("one", "search_2")
+    both = tuple(object_of(virtual(name, "body", content_table="article")) for name in ("one", "two"))
+    assert [each.column for each in named(translated(ARTICLE, objects=both), "Article").search] == ["search", "two"]
     free = translated(ARTICLE, table("article_search_idx", column("a")), objects=(object_of(
         virtual("f", "body", content_table="article")
     ),))  # fmt: skip
