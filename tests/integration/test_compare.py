@@ -23,6 +23,7 @@ from shared.compare.tables import compare_table
 from shared.compare.target_rows import keep_to_the_index, lookup_statement
 from shared.records.keys import EVERYTHING, KeyRange, RawText, Value
 from shared.records.plan import CompareBy, OnConflict, TablePlan
+from shared.records.rules import BadTextPolicy, NulPolicy, SourceForm, Treatment
 from shared.records.source import ChunkKeyKind
 from shared.records.work import Comparison, Mismatch, MismatchKind, Reject
 from shared.source.kinds import open_source
@@ -155,6 +156,73 @@ def test_one_changed_value_is_found_in_each_type(
     assert mismatch.column == "v"
     assert mismatch.source != mismatch.target
     assert (mismatch.source is None, mismatch.target is None) == (value is None, other is None)
+
+
+TREATED: list[tuple[Treatment, str, Value, str, str]] = [
+    (Treatment(form=SourceForm.UNIX_S), "timestamp without time zone", 1, "1970-01-01 00:00:01", "1970-01-01 00:00:02"),
+    (Treatment(form=SourceForm.UNIX_MS), "timestamp with time zone", -1, "1969-12-31 23:59:59.999+00", "-infinity"),
+    (Treatment(form=SourceForm.UNIX_US), "timestamp without time zone", 1, "1970-01-01 00:00:00.000001", "1970-01-01"),
+    (Treatment(form=SourceForm.UNIX_S), "timestamp without time zone", 0.5, "1970-01-01 00:00:00.5", "1970-01-01"),
+    (Treatment(form=SourceForm.UNIX_S), "date", 86_400, "1970-01-02", "1970-01-01"),
+    (Treatment(form=SourceForm.JULIAN), "date", 2440587.5, "1970-01-01", "1970-01-02"),
+    (Treatment(form=SourceForm.ISO), "timestamp without time zone", "20240131", "2024-01-31", "2024-01-31 00:00:01"),
+    (
+        Treatment(form=SourceForm.ISO),
+        "timestamp with time zone",
+        "2024-01-31T00Z",
+        "2024-01-31 00:00Z",
+        "2024-01-31 01:00Z",
+    ),
+    (Treatment(form=SourceForm.ISO), "date", "2024-01-31T00:00Z", "2024-01-31", "2024-02-01"),
+    (Treatment(nul=NulPolicy.STRIP), "text", "a\0", "a", "a "),
+    (Treatment(nul=NulPolicy.REPLACE), "text", "a\0", "a\u2400", "a"),
+    (Treatment(bad_utf8=BadTextPolicy.LATIN_1), "text", RawText(b"\xe4"), "ä", "Ã¤"),
+    (Treatment(bad_utf8=BadTextPolicy.REPLACE), "text", RawText(b"\xe4"), "\ufffd", "?"),
+    (Treatment(bad_utf8=BadTextPolicy.BYTEA), "bytea", RawText(b"\xe4"), "\\xe4", "\\xc3a4"),
+]
+
+
+@pytest.mark.parametrize(("treatment", "sql", "value", "same", "other"), TREATED)
+@pytest.mark.parametrize("compare_by", CompareBy)
+def test_one_changed_value_is_found_under_each_rule(
+    target_url: str,
+    connect: Connect,
+    treatment: Treatment,
+    sql: str,
+    value: Value,
+    same: str,
+    other: str,
+    compare_by: CompareBy,
+) -> None:
+    """What a rule makes of a value passes; another value in its place is found, however rows are paired."""
+    columns = {"id": "bigint", "v": sql}
+    source = MemorySource(columns, [(1, value), (2, value), (3, None)])
+    made = make_plan(columns, compare_by=compare_by)
+    plan = replace(made, columns=(made.columns[0], replace(made.columns[1], treatment=treatment)))
+
+    def compared() -> Comparison:
+        by_chunk = compare_chunk(source, connect(), plan, EVERYTHING)
+        whole = compare_table(source, connect(), plan, source_rows=3, rejects=0)
+        return Comparison(rows=3, found=by_chunk.found + whole.found, mismatches=by_chunk.mismatches + whole.mismatches)
+
+    fill_target(target_url, columns, [(1, same), (2, same), (3, None)], key="id")
+    assert compared() == Comparison(rows=3)
+    run_sql(target_url, f"UPDATE t SET v = '{other}' WHERE id = 2")
+    assert (_only(compared()).kind, _only(compared()).column) == (MismatchKind.DIFFERENT, "v")
+
+
+@pytest.mark.parametrize(("treatment", "sql", "value", "same", "other"), TREATED)
+def test_keys_are_looked_up_as_rules_make_them(
+    target_url: str, connect: Connect, treatment: Treatment, sql: str, value: Value, same: str, other: str
+) -> None:
+    """A key column's rule is applied before its values are looked for in the target."""
+    source = MemorySource({"v": sql}, [(value,)])
+    made = make_plan({"v": sql}, match_key=("v",), compare_by=CompareBy.KEYS)
+    plan = replace(made, columns=(replace(made.columns[0], treatment=treatment),))
+    fill_target(target_url, {"v": sql}, [(same,)], key="v")
+    assert compare_chunk(source, connect(), plan, EVERYTHING).found == 0
+    run_sql(target_url, f"UPDATE t SET v = '{other}'")
+    assert _only(compare_chunk(source, connect(), plan, EVERYTHING)).kind is MismatchKind.MISSING
 
 
 @pytest.mark.parametrize("compare_by", [CompareBy.RANGE, CompareBy.KEYS])

@@ -14,6 +14,7 @@ from shared.records.plan import CompareBy, TablePlan, TableRead, TargetColumn, T
 from shared.records.source import ChunkKey, ChunkKeyKind, StorageClass
 
 ROWID = "rowid"
+_EXACT_DOUBLE = 2**53
 _CLASSES = {
     int: StorageClass.INTEGER,
     float: StorageClass.REAL,
@@ -75,7 +76,8 @@ class MemorySource:
         for place in range(len(read.columns)):
             values = [row.values[place] for row in rows]
             classes = {_CLASSES[type(value)] for value in values if value is not None}
-            if read.columns[place] in as_numbers and classes == {StorageClass.INTEGER, StorageClass.REAL}:
+            numbers = classes == {StorageClass.INTEGER, StorageClass.REAL} and read.columns[place] in as_numbers
+            if numbers and all(abs(value) <= _EXACT_DOUBLE for value in values if isinstance(value, int)):
                 values, classes = [None if value is None else float(value) for value in values], {StorageClass.REAL}
             if len(classes) > 1 or any(isinstance(value, RawText) for value in values):
                 raise NotArrowableError(read.columns[place])
