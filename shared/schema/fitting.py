@@ -53,7 +53,7 @@ def fit_schema(
         kept, refusals = _keys_that_hold(plan, each.plan, fitted, by_name)
         refused.extend(refusals)
         tables.append(_renamed(replace(each.plan, foreign_keys=kept), names))
-    grades = _as_named(_regraded(plan, fitted, refused), tables)
+    grades = _as_named(_regraded(plan, fitted, by_name, refused), tables)
     if options.data_only:
         return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
     return SchemaPlan(tables=tuple(tables), grades=grades, objects=_objects(plan, tables))
@@ -156,9 +156,13 @@ def _suited(
 
 
 def _regraded(
-    plan: SchemaPlan, fitted: Mapping[str, FittedTable], refused: Sequence[ObjectGrade]
+    plan: SchemaPlan,
+    fitted: Mapping[str, FittedTable],
+    existing: Mapping[str, ExistingTable],
+    refused: Sequence[ObjectGrade],
 ) -> tuple[ObjectGrade, ...]:
     anew = {each.plan.read.table: each.grades for each in fitted.values() if not each.plan.creates}
+    found = {each.plan.read.table: existing.get(each.plan.name) for each in fitted.values()}
     grades: list[ObjectGrade] = []
     for grade in plan.grades:
         owner = grade.name if grade.kind is ObjectKind.TABLE else grade.table
@@ -167,16 +171,20 @@ def _regraded(
         elif grade.kind is ObjectKind.TABLE:
             grades.extend(anew[owner])
         elif grade.kind not in _REPLACED:
-            grades.append(_left_as_it_is(grade))
+            grades.append(_left_as_it_is(grade, found[owner]))
     return tuple(grades)
 
 
-def _left_as_it_is(grade: ObjectGrade) -> ObjectGrade:
+def _left_as_it_is(grade: ObjectGrade, existing: ExistingTable | None) -> ObjectGrade:
     """The grade of what a table that was there before keeps in a form of its own, or goes without."""
     if grade.grade is Grade.REFUSED or grade.kind is ObjectKind.SHADOW_TABLE:
         return grade
     if grade.kind is ObjectKind.VIRTUAL_TABLE:
-        return replace(grade, grade=Grade.REFUSED, reason=_NOT_ADDED)
+        vectors = [column.name for column in existing.columns if column.type.sql == "tsvector"] if existing else []
+        kept = f"left as it is: the table that was there before has {', '.join(vectors)} to search by"
+        return replace(
+            grade, grade=Grade.APPROXIMATED if vectors else Grade.REFUSED, reason=kept if vectors else _NOT_ADDED
+        )
     return replace(grade, grade=Grade.APPROXIMATED, reason=_LEFT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -295,3 +296,7 @@ def test_a_table_that_was_there_before_gets_no_search() -> None:
     assert said(fitted, "f").grade is Grade.REFUSED
     assert "needs a generated tsvector column with a GIN index" in said(fitted, "f").reason
     assert said(fit_schema(found, [], JobOptions()), "f").grade is Grade.APPROXIMATED
+    vector = ExistingColumn(name="look", type=TargetType(kind=TypeKind.OTHER, sql="tsvector"), generated=True)
+    again = fit_schema(found, [replace(there, columns=(*there.columns, vector))], JobOptions())
+    assert said(again, "f").grade is Grade.APPROXIMATED
+    assert "has look to search by" in said(again, "f").reason
