@@ -12,6 +12,7 @@ from shared.records.source import ColumnProfile
 from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classes
 from shared.schema.declared_types import misfits_said
 from shared.schema.fits import Misfits
+from shared.schema.form_fits import form_misfits
 from shared.schema.rules import Said
 
 _CARRIED: Final = frozenset({BadTextPolicy.LATIN_1, BadTextPolicy.REPLACE})
@@ -55,7 +56,7 @@ def ruled(
     if target is None:
         doubt = "; ".join(part for part in (*changes, chosen.doubt) if part)
         return replace(chosen, doubt=doubt, treatment=fitting(treatment, chosen.type))
-    bad = _form_misfits(finding.profile, said.form) if said.form is not None else finding.misfits(target)
+    bad = form_misfits(finding.profile, said.form, target) if said.form is not None else finding.misfits(target)
     unfit = misfits_said(finding, target, bad)
     texts = bad_texts(finding.profile) if target.kind is TypeKind.TEXT and bad != Misfits() else ""
     return ChosenType(
@@ -120,14 +121,6 @@ def _number(count: int | None, noun: str) -> str:
     if count is None:
         return f"every {noun}" if noun != "text" else "texts"
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _form_misfits(profile: ColumnProfile, form: SourceForm) -> Misfits:
-    """What is no moment of a form, where its storage class tells; for the rest, ask the copy."""
-    if form is SourceForm.ISO:
-        known = (profile.timestamp_texts or 0) + (profile.timestamptz_texts or 0)
-        return Misfits(profile.integers + profile.reals + profile.blobs, profile.texts - known)
-    return Misfits(profile.blobs, profile.texts)
 
 
 def _lost(profile: ColumnProfile, target: TargetType, said: Said) -> str:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from schemakit import blobs, column, graded, index, integers, only, reals, reference, table, texts, translated, unique
+from schemakit import (
+    NOTHING,
+    blobs,
+    column,
+    graded,
+    index,
+    integers,
+    only,
+    reals,
+    reference,
+    table,
+    texts,
+    translated,
+    unique,
+)
 
 from shared.errors import OperatorError
 from shared.records.existing import TargetAbilities
@@ -359,9 +373,10 @@ def test_expressions_of_the_source_see_what_rules_change(rule: Rule, predicate: 
     partial = index("i", "b", partial=True, sql=sql)
     source = table("t", column("a", "TEXT"), column("b"), column("n", "INTEGER"), indexes=(partial,))
     assert graded(translated(source), ObjectKind.INDEX).grade is not Grade.REFUSED
-    grade = graded(translated(source, rules=(rule,)), ObjectKind.INDEX)
-    assert grade.grade is Grade.REFUSED
-    assert said in grade.reason
+    for profiles in ({}, {"t.n": NOTHING}):
+        grade = graded(translated(source, rules=(rule,), profiles=profiles), ObjectKind.INDEX)
+        assert grade.grade is Grade.REFUSED
+        assert said in grade.reason
 
 
 @pytest.mark.parametrize(
