@@ -21,7 +21,10 @@ WorkerFactory = Callable[..., RunningWorker]
 def big_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of 300,000 rows."""
     rows = ((number, f"name {number}", number / 7, number % 2) for number in range(1, ROWS + 1))
-    script = "CREATE TABLE big (id INTEGER PRIMARY KEY, name TEXT NOT NULL, ratio REAL, flag BOOLEAN)"
+    script = """
+        CREATE TABLE big (id INTEGER PRIMARY KEY, name TEXT NOT NULL, ratio REAL, flag BOOLEAN);
+        CREATE VIEW names AS SELECT id, name FROM big;
+    """
     return make_source(tmp_path_factory.mktemp("big") / "big.db", script, {"big": rows})
 
 
@@ -69,7 +72,7 @@ def test_a_killed_worker_costs_one_attempt_and_no_row(
     assert ledger_rows(target_url, f"SELECT attempt FROM pgconvoy.chunks WHERE id = {victim}") == [(attempts,)]
 
 
-@pytest.mark.parametrize("point", [Point.BUILDING, Point.COMPARING])
+@pytest.mark.parametrize("point", [Point.BUILDING, Point.COMPARING, Point.FINISHING])
 def test_what_follows_the_copy_survives_a_kill(
     detached: list[int],
     point: Point,
@@ -79,7 +82,7 @@ def test_what_follows_the_copy_survives_a_kill(
     target_url: str,
     environment: dict[str, str],
 ) -> None:
-    """SIGKILL while keys are built or a chunk is compared: it is rolled back and done again."""
+    """SIGKILL while keys are built, a chunk is compared or the job ends: it is rolled back and done again."""
     points.stop_at(point)
     worker = worker_factory(environment=environment)
     waiting = producer.start("resume")
@@ -90,6 +93,9 @@ def test_what_follows_the_copy_survives_a_kill(
     assert_each_row_once(target_url)
     primary = "SELECT convalidated FROM pg_constraint WHERE conrelid = 'big'::regclass AND contype = 'p'"
     assert ledger_rows(target_url, primary) == [(True,)]
+    assert ledger_rows(target_url, "SELECT count(*) FROM names") == [(ROWS,)]
+    ((grades,),) = ledger_rows(target_url, "SELECT grades FROM pgconvoy.jobs")
+    assert [grade["grade"] for grade in grades if grade["name"] == "names"] == ["exact"]
 
 
 def test_a_killed_machine_is_replaced_by_another(
