@@ -168,3 +168,20 @@ def test_nothing_is_added_to_a_table_that_was_there_before(
     }  # fmt: skip
     assert "nothing is added for it to a table that was there before" in found["titles"]["reason"]
     assert ledger_rows(target_url, "SELECT count(*) FROM article") == [(3,)]
+
+
+def test_a_second_job_brings_the_rows_up_to_date(
+    tmp_path: Path, producer: Producer, worker: RunningWorker, target_url: str
+) -> None:
+    """Into the tables of the first one, whose search goes on; --recreate makes it anew."""
+    source = make_source(tmp_path / "s.db", SEARCHED)
+    producer("start", "--source", source, "--tables", "mail,article")
+    with closing(sqlite3.connect(source)) as connection, connection:
+        connection.execute("UPDATE mail SET subject = 'Breakfast' WHERE rowid = 10")
+    again = producer("start", "--source", source, "--tables", "mail,article", "--json").json
+    assert again["progress"]["state"] == "completed"
+    assert _found(target_url, "mail", "rowid", "to_tsquery('simple', 'breakfast:A')") == [10]
+    assert {each["grade"] for each in again["not_exact"] if each["kind"] == "virtual table"} == {"approximated"}
+    anew = producer("start", "--source", source, "--tables", "mail", "--recreate", "--json").json
+    assert anew["progress"]["state"] == "completed"
+    assert _found(target_url, "mail", "rowid", "to_tsquery('simple', 'breakfast:A')") == [10]
