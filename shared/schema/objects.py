@@ -196,7 +196,7 @@ def _others(world: World, picked: set[str]) -> PlannedObjects:
     planned = [
         plan([each for each in asked if each.kind in kinds], world)
         for plan, kinds in (
-            (plan_virtual_tables, {ObjectKind.VIRTUAL_TABLE, ObjectKind.SHADOW_TABLE}),
+            (_plan_virtual_tables, {ObjectKind.VIRTUAL_TABLE, ObjectKind.SHADOW_TABLE}),
             (plan_views, {ObjectKind.VIEW}),
             (plan_triggers, {ObjectKind.TRIGGER}),
         )
@@ -207,6 +207,16 @@ def _others(world: World, picked: set[str]) -> PlannedObjects:
         search={name: plans for part in planned for name, plans in (part.search or {}).items()},
         indexes={name: plans for part in planned for name, plans in (part.indexes or {}).items()},
     )
+
+
+def _plan_virtual_tables(objects: Sequence[SourceObject], world: World) -> PlannedObjects:
+    """Plan virtual tables first, since triggers that keep a search in step ask whether it is there."""
+    planned = plan_virtual_tables(objects, world)
+    kept = (
+        each for each in planned.grades if each.kind is ObjectKind.VIRTUAL_TABLE and each.grade is not Grade.REFUSED
+    )
+    world.searched.update(fold(each.name) for each in kept)
+    return planned
 
 
 def _is_asked(each: SourceObject, picked: set[str], options: JobOptions) -> bool:

@@ -28,6 +28,8 @@ class World:
     abilities: TargetAbilities
     views: dict[str, Readable] = field(default_factory=dict)
     """The views that are translated, by folded source name; `plan_views` adds them."""
+    searched: set[str] = field(default_factory=set)
+    """The virtual tables, by folded source name, that are planned and not refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from shared.records.existing import TargetAbilities
 
 _ABILITIES: Final = text("""
     SELECT current_setting('server_version_num')::integer AS version,
-           EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collprovider = 'i') AS icu,
+           EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu') AS icu,
            EXISTS (
                SELECT FROM pg_catalog.pg_available_extension_versions v
                 WHERE v.name = 'citext' AND (
@@ -22,7 +22,8 @@ _ABILITIES: Final = text("""
               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
              WHERE e.extname = 'citext') AS citext_schema
 """)
-"""A server that was built with ICU knows its collations from the beginning (pg_import_system_collations)."""
+"""A server that was built with ICU knows its collations from the beginning (pg_import_system_collations); the one
+named unicode stands in the catalog of any server since 16."""
 
 
 def read_abilities(connection: Connection) -> TargetAbilities:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -29,13 +30,41 @@ def _sum_like(operator: str) -> Handler:
             return NULL
         left, right = operands
         if left.holds is right.holds is Holds.INTEGER:
-            walk.doubt(OVERFLOW)
-            return integer(f"({as_bigint(walk, left)} {operator} {as_bigint(walk, right)})")
+            most = left.bound * right.bound if operator == "*" else left.bound + right.bound
+            natural = operator != "-" and left.natural and right.natural
+            first, second = _bigints(walk, left, right)
+            return replace(integer(f"({first} {operator} {second})"), most=_within(walk, most), natural=natural)
         holds = Holds.REAL if Holds.REAL in {left.holds, right.holds} else Holds.NUMBER
-        sql = f"({as_double(walk, left)} {operator} {as_double(walk, right)})"
-        return Value(sql=sql, type=DOUBLE, holds=holds)
+        first, second = _doubles(walk, left, right)
+        return Value(sql=f"({first} {operator} {second})", type=DOUBLE, holds=holds)
 
     return handle
+
+
+def _bigints(walk: Walk, left: Value, right: Value) -> tuple[str, str]:
+    """Both as bigint, which one of them makes of a literal by itself."""
+    if isinstance(right.constant, int) and left.constant is None:
+        return as_bigint(walk, left), right.sql
+    if isinstance(left.constant, int) and right.constant is None:
+        return left.sql, as_bigint(walk, right)
+    return as_bigint(walk, left), as_bigint(walk, right)
+
+
+def _doubles(walk: Walk, left: Value, right: Value) -> tuple[str, str]:
+    """Both as double precision, which one of them makes of a literal by itself."""
+    if right.constant is not None and left.constant is None:
+        return as_double(walk, left), right.sql
+    if left.constant is not None and right.constant is None:
+        return left.sql, as_double(walk, right)
+    return as_double(walk, left), as_double(walk, right)
+
+
+def _within(walk: Walk, most: int) -> int:
+    """What an integer never exceeds, with the doubt where that may be more than 64 bits."""
+    if most >= _TOO_MUCH:
+        walk.doubt(OVERFLOW)
+        return 0
+    return most
 
 
 def _quotient(walk: Walk, node: Any) -> Value:
@@ -44,10 +73,14 @@ def _quotient(walk: Walk, node: Any) -> Value:
         return NULL
     left, right = operands
     if left.holds is right.holds is Holds.INTEGER:
-        if right.constant in {None, -1}:
-            walk.doubt(OVERFLOW)
-        return integer(f"({as_bigint(walk, left)} / {_divisor(as_bigint(walk, right), right)})")
-    exact = f"({as_double(walk, left)} / {_divisor(as_double(walk, right), right)})"
+        # Only the least integer overflows, divided by -1.
+        most = left.bound if right.constant in {None, -1} else min(left.bound, _TOO_MUCH - 1)
+        first, second = _bigints(walk, left, right)
+        natural = left.natural and right.natural
+        sql = f"({first} / {_divisor(second, right)})"
+        return replace(integer(sql), most=_within(walk, most), natural=natural)
+    first, second = _doubles(walk, left, right)
+    exact = f"({first} / {_divisor(second, right)})"
     if Holds.REAL in {left.holds, right.holds}:
         return real(exact)
     # Numbers without a fraction are integers to SQLite, and so is their quotient.
@@ -67,7 +100,9 @@ def _remainder(walk: Walk, node: Any) -> Value:
     left, right = operands
     if not left.holds is right.holds is Holds.INTEGER:
         refuse(f"{shown(node)} takes the remainder of numbers that may have a fraction")
-    return integer(f"({as_bigint(walk, left)} % {_divisor(as_bigint(walk, right), right)})")
+    first, second = _bigints(walk, left, right)
+    most = min(left.bound, right.bound, _TOO_MUCH - 1)
+    return replace(integer(f"({first} % {_divisor(second, right)})"), most=most, natural=left.natural)
 
 
 def _negative(walk: Walk, node: Any) -> Value:
@@ -78,8 +113,7 @@ def _negative(walk: Walk, node: Any) -> Value:
     if value.type is None:
         return NULL
     if value.holds is Holds.INTEGER:
-        walk.doubt(OVERFLOW)
-        return integer(f"(- {as_bigint(walk, value)})")
+        return replace(integer(f"(- {as_bigint(walk, value)})"), most=_within(walk, value.bound))
     return Value(sql=f"(- {value.sql})", type=value.type, holds=value.holds)
 
 
@@ -118,6 +152,7 @@ def _joined(walk: Walk, node: Any) -> Value:
 
 
 _BITS: Final = 64
+_TOO_MUCH: Final = 2**63
 
 HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
     {

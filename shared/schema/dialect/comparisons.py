@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -26,7 +27,8 @@ from shared.schema.dialect.values import (
     truth,
 )
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
-from shared.schema.literals import UnfitError, literal
+from shared.schema.literals import UnfitError, literal, text_literal
+from shared.schema.names import fold
 
 _NUMERIC_AFFINITIES: Final = frozenset({Affinity.INTEGER, Affinity.REAL, Affinity.NUMERIC})
 AS_MOMENTS: Final = (
@@ -43,6 +45,9 @@ def compare(walk: Walk, operator: str, left: Value, right: Value) -> Value:
     """Compare two values by =, <>, <, <=, > or >= as SQLite does; NULL where one of them is."""
     if left.type is None or right.type is None:
         return truth("NULL::boolean")
+    if operator not in {"=", "<>"}:
+        _refuse_half_numeric(left, right)
+        _refuse_half_numeric(right, left)
     left, right = _with_affinity(walk, left, right), _with_affinity(walk, right, left)
     if Holds.MIXED in {left.holds, right.holds}:
         refuse(f"{left.sql if left.holds is Holds.MIXED else right.sql} has values of several storage classes")
@@ -55,6 +60,13 @@ def compare(walk: Walk, operator: str, left: Value, right: Value) -> Value:
     if left.holds is Holds.BLOB:
         return truth(f"({left.sql} {operator} {right.sql})")
     return _compare_texts(walk, operator, left, right)
+
+
+def _refuse_half_numeric(value: Value, other: Value) -> None:
+    """Refuse to order texts beside a column of numeric affinity: SQLite makes numbers of those that look like one."""
+    numeric = other.affinity in _NUMERIC_AFFINITIES and value.affinity not in _NUMERIC_AFFINITIES
+    if numeric and other.holds is Holds.TEXT and value.kind is TypeKind.TEXT and value.constant is None:
+        refuse(f"{value.sql} is a text that SQLite reads as a number to compare it with {other.sql}")
 
 
 def _with_affinity(walk: Walk, value: Value, other: Value) -> Value:
@@ -236,7 +248,8 @@ def _compare_json(operator: str, left: Value, right: Value) -> Value:
     if isinstance(right.constant, str):
         if right.constant[:1] in {"{", "["} or operator not in {"=", "<>"}:
             refuse("what json_extract finds is compared with plain texts for equality alone")
-        return truth(f"({left.sql} {operator} to_jsonb({right.sql}::text))")
+        document = json.dumps(right.constant, ensure_ascii=False)
+        return truth(f"({left.sql} {operator} {text_literal(document)}::jsonb)")
     number = f"(CASE jsonb_typeof({left.sql}) WHEN 'number' THEN ({left.sql})::numeric"
     number += f" WHEN 'boolean' THEN ({left.sql})::boolean::integer END)"
     other = {"=": "false", "<>": "true", ">": "true", ">=": "true", "<": "false", "<=": "false"}[operator]
@@ -312,10 +325,21 @@ def negated(sql: str) -> Value:
 
 def _joined(word: str) -> Handler:
     def handle(walk: Walk, node: Any) -> Value:
-        parts = [as_condition(walk, walk.value(part)) for part in node.flatten()]
+        nodes = list(node.flatten())
+        with walk.never_null(_accepted_nulls(nodes) if word == "OR" else ()):
+            parts = [as_condition(walk, walk.value(part)) for part in nodes]
         return truth("(" + f" {word} ".join(parts) + ")")
 
     return handle
+
+
+def _accepted_nulls(nodes: Sequence[Any]) -> list[str]:
+    """The columns of which one part of an OR says IS NULL: what the others make of NULL does not matter."""
+    return [fold(part.this.name) for part in (node.unnest() for node in nodes) if _is_null(part)]
+
+
+def _is_null(node: Any) -> bool:
+    return isinstance(node, exp.Is) and isinstance(node.expression, exp.Null) and isinstance(node.this, exp.Column)
 
 
 def _between(walk: Walk, node: Any) -> Value:

@@ -178,9 +178,9 @@ def unified(walk: Walk, values: Sequence[Value]) -> list[Value]:
     holds = {value.holds for value in known}
     if len(holds) <= 1 and len(kinds) <= 1:
         return list(values)
-    if all(each.is_number for each in holds):
+    if all(each.is_number or each is Holds.JSON for each in holds):
         return _unified_numbers(walk, values)
-    if holds == {Holds.TEXT}:
+    if holds <= {Holds.TEXT, Holds.JSON}:
         return _unified_texts(walk, values)
     names = " and ".join(sorted(holds))
     return refuse(f"its branches are of different kinds ({names}), which no type of PostgreSQL holds")
@@ -198,7 +198,7 @@ def _unified_numbers(walk: Walk, values: Sequence[Value]) -> list[Value]:
 
 def _unified_texts(walk: Walk, values: Sequence[Value]) -> list[Value]:
     kinds = {value.kind for value in values if value.constant is None and value.type is not None}
-    if len(kinds) == 1:
+    if len(kinds) == 1 and Holds.JSON not in {value.holds for value in values}:
         (kind,) = kinds
         fitted = [_fitted(value, kind, values) for value in values]
         if all(value is not None for value in fitted):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.records.keys import KeyValue
 from shared.records.plan import TargetType, TypeKind
 from shared.schema.dialect.arithmetic import HANDLERS as ARITHMETIC
 from shared.schema.dialect.branches import HANDLERS as BRANCHES
@@ -25,7 +26,7 @@ from shared.schema.dialect.scope import Scope, Translated
 from shared.schema.dialect.subqueries import HANDLERS as SUBQUERIES
 from shared.schema.dialect.subqueries import in_subquery
 from shared.schema.dialect.values import BOOLEAN, DOUBLE, INTEGERS, TEXT, Holds, Value
-from shared.schema.dialect.walk import Handler, Subquery, Walk
+from shared.schema.dialect.walk import Handler, Subquery, Walk, refuse
 from shared.schema.dialect.windows import HANDLERS as WINDOWS
 
 __all__ = ["parse_sqlite_expression", "translate_condition", "translate_expression"]
@@ -63,11 +64,22 @@ def translate_condition(sql: Any, scope: Scope, *, subquery: Subquery | None = N
     return _translated(walk, as_condition(walk, walk.value(_node(sql))), BOOLEAN)
 
 
+def constant_of(sql: Any) -> KeyValue | None:
+    """The constant that an expression is; None where it is computed.
+
+    Raises:
+        UntranslatableError: where it cannot be translated at all.
+    """
+    return Walk(Scope(relations=()), HANDLERS).value(_node(sql)).constant
+
+
 def _node(sql: Any) -> Any:
     return parse_sqlite_expression(sql) if isinstance(sql, str) else sql
 
 
 def _translated(walk: Walk, sql: str, type_: TargetType | None) -> Translated:
+    if sql.count(_RANDOM) != walk.random_calls:
+        refuse("it looks more than once at a random value, which is another each time")
     return Translated(sql=_without_parentheses(sql), type=type_, doubts=tuple(walk.doubts), immutable=walk.immutable)
 
 
@@ -86,6 +98,9 @@ def _without_parentheses(sql: str) -> str:
             if depth == 0:
                 return sql[1:-1] if position == len(sql) - 1 else sql
     return sql
+
+
+_RANDOM: Final = "gen_random_uuid()"
 
 
 def _membership(walk: Walk, node: Any) -> Value:

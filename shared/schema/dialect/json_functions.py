@@ -14,8 +14,10 @@ from shared.schema.dialect.conversions import as_number, as_text
 from shared.schema.dialect.functions import Function
 from shared.schema.dialect.values import JSONB, JSONS, NULL, Holds, Value, constant, integer, text, truth
 from shared.schema.dialect.walk import Handler, Walk, refuse
-from shared.schema.literals import text_literal
+from shared.schema.literals import UnfitError, literal, text_literal
+from shared.schema.names import fold
 
+NULL_IS_JSON: Final = "NULL passes as JSON, as it does in SQLite from version 3.45 on"
 STRICT_JSON: Final = "a text that is no JSON, or JSON5 that newer versions of SQLite read, is an error"
 JSON_TEXT: Final = "JSON that becomes a text is spelled by PostgreSQL: its spaces, the order of its names, its numbers"
 _STEP: Final = re.compile(r'\.(?:"([^"]*)"|([^."\[\]]+))|\[(#-)?(\d+)\]')
@@ -25,10 +27,19 @@ def _document(walk: Walk, value: Value) -> str:
     """A JSON document as jsonb."""
     if value.kind in JSONS:
         return value.sql if value.kind is TypeKind.JSONB else f"{value.sql}::jsonb"
+    if isinstance(value.constant, str):
+        return _constant_document(value.constant)
     if value.kind is TypeKind.TEXT:
         walk.doubt(STRICT_JSON)
         return f"{value.sql}::jsonb"
     return refuse(f"{value.sql} is no JSON text")
+
+
+def _constant_document(document: str) -> str:
+    try:
+        return literal(document, JSONB)
+    except UnfitError as error:
+        return refuse(str(error))
 
 
 def path_of(path: str) -> list[str]:
@@ -103,15 +114,21 @@ def _json(walk: Walk, arguments: Sequence[Value]) -> Value:
     (value,) = arguments
     if value.type is None:
         return NULL
-    return Value(sql=_document(walk, value), type=JSONB, holds=Holds.TEXT)
+    document = _document(walk, value)
+    if isinstance(value.constant, str) and not re.search(r"\s", value.constant):
+        # There is nothing to take out of it.
+        return value
+    return Value(sql=document, type=JSONB, holds=Holds.TEXT)
 
 
 def _json_valid(walk: Walk, arguments: Sequence[Value]) -> Value:
     value = arguments[0]
     if value.type is None:
         return NULL
+    if not value.not_null and fold(value.sql.rpartition(".")[2].strip('"')) not in walk.settled:
+        walk.doubt(NULL_IS_JSON)
     if value.kind in JSONS:
-        return truth(f"(CASE WHEN {value.sql} IS NOT NULL THEN true END)")
+        return truth("true" if value.not_null else f"(CASE WHEN {value.sql} IS NOT NULL THEN true END)")
     if walk.scope.version >= _HAS_IS_JSON and value.kind is TypeKind.TEXT and len(arguments) == 1:
         walk.doubt("JSON5, which newer versions of SQLite take for valid, is not valid")
         return truth(f"({value.sql} IS JSON)")

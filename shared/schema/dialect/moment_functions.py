@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ _TIME_FORM: Final = "HH24:MI:SS"
 _STAMP_FORM: Final = f"{_DATE_FORM} {_TIME_FORM}"
 _JULIAN_MILLISECONDS: Final = 210866760000000
 """From noon of the first Julian day to 1970."""
+_FARTHEST_SECOND: Final = 2**44
 _DAY_MILLISECONDS: Final = 86400000
 
 
@@ -44,7 +47,11 @@ def _to_the_second(timeline: Timeline) -> str:
 
 def _unixepoch(timeline: Timeline) -> Value:
     seconds = f"extract(epoch FROM {timeline.sql})"
-    return real(f"{seconds}::double precision") if timeline.decimals else integer(f"floor({seconds})::bigint")
+    return (
+        real(f"{seconds}::double precision")
+        if timeline.decimals
+        else replace(integer(f"floor({seconds})::bigint"), most=_FARTHEST_SECOND)
+    )
 
 
 def _julianday(timeline: Timeline) -> Value:
@@ -73,7 +80,17 @@ def _strftime(walk: Walk, arguments: Sequence[Value]) -> Value:
     parts = _parts(walk, form.constant, timeline.sql)
     if len(parts) == 1:
         return parts[0]
+    if (walk.subquery is not None or not walk.immutable) and _LETTER.sub("", form.constant).find("%") < 0:
+        return text(f"to_char({timeline.sql}, {text_literal(_pattern(form.constant))})")
     return text("(" + " || ".join(as_text(walk, part) for part in parts) + ")") if parts else text("''")
+
+
+def _pattern(form: str) -> str:
+    """A format of strftime as one of to_char, which may not stand in an index."""
+    pieces = _LETTER.split(form)
+    texts = ['"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' if piece else "" for piece in pieces[::2]]
+    fields = [_TO_CHAR[letter] for letter in pieces[1::2]]
+    return "".join(part for pair in zip(texts, [*fields, ""], strict=True) for part in pair)
 
 
 def _parts(walk: Walk, form: str, sql: str) -> list[Value]:
@@ -110,7 +127,8 @@ def _field(walk: Walk, letter: str, sql: str) -> Value:
     if field is None:
         return refuse(f"strftime's %{letter} is not translated")
     template, digits = field
-    return Value(sql=template.format(sql), type=BIGINT, holds=Holds.TEXT, form="0" * digits)
+    # PostgreSQL's moments end in the year 294276.
+    return Value(sql=template.format(sql), type=BIGINT, holds=Holds.TEXT, form="0" * digits, most=_FARTHEST_SECOND)
 
 
 _FIELDS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
@@ -132,6 +150,13 @@ _FIELDS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
         "V": ("extract(week FROM {})::bigint", 2),
     }
 )
+_TO_CHAR: Final = MappingProxyType(
+    {
+        "Y": "YYYY", "m": "MM", "d": "DD", "H": "HH24", "M": "MI", "S": "SS", "f": "SS.MS", "j": "DDD",
+        "F": "YYYY-MM-DD", "T": "HH24:MI:SS", "R": "HH24:MI",
+    }
+)  # fmt: skip
+_LETTER: Final = re.compile(f"%([{''.join(_TO_CHAR)}])")
 _COMPOSED: Final = MappingProxyType({"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M"})
 _WHOLE: Final[Mapping[str, Callable[[Timeline], Value]]] = MappingProxyType(
     {

@@ -41,6 +41,8 @@ class Timeline:
         """Start at a timestamp in UTC."""
         self.walk = walk
         self.sql = sql
+        self.near = sql == NOW or sql.startswith("'")
+        """Whether it is a moment of our times, or one that is written there."""
         self.decimals = False
         """Whether seconds keep their decimals (subsec)."""
 
@@ -155,7 +157,8 @@ def _modify(timeline: Timeline, modifier: str) -> None:
 
 
 def _shift(timeline: Timeline, sign: str, amount: str, unit: str) -> None:
-    timeline.walk.doubt(RANGE)
+    if not timeline.near:
+        timeline.walk.doubt(RANGE)
     operator = sign or "+"
     if unit not in {"month", "year"}:
         timeline.sql = f"({timeline.sql} {operator} interval '{amount} {unit}s')"

@@ -110,7 +110,10 @@ def negative_literal(node: Any) -> Value | None:
 
 
 def _blob(_: Walk, node: Any) -> Value:
-    return constant(bytes.fromhex(str(node.this)))
+    try:
+        return constant(bytes.fromhex(str(node.this)))
+    except ValueError:
+        return refuse(f"{shown(node)} is no blob")
 
 
 def _truth(_: Walk, node: Any) -> Value:

@@ -10,9 +10,9 @@ from shared.records.plan import Grade, TypeKind
 from shared.schema.declared import Affinity
 from shared.schema.dialect.branches import cases, chosen
 from shared.schema.dialect.comparisons import collated, compare
-from shared.schema.dialect.conversions import as_condition, as_double, as_number, unified
+from shared.schema.dialect.conversions import as_bigint, as_condition, as_double, as_number, unified
 from shared.schema.dialect.functions import Function
-from shared.schema.dialect.values import NULL, Holds, Value, constant, integer, real, text
+from shared.schema.dialect.values import BINARY, NULL, Holds, Value, constant, integer, real, text
 from shared.schema.dialect.walk import Walk, refuse
 
 ROUNDING: Final = (
@@ -25,7 +25,7 @@ def _abs(walk: Walk, arguments: Sequence[Value]) -> Value:
     if value.type is None:
         return NULL
     if value.holds is Holds.INTEGER:
-        return integer(f"abs({value.sql}::bigint)")
+        return replace(integer(f"abs({as_bigint(walk, value)})"), natural=True)
     return Value(sql=f"abs({value.sql})", type=value.type, holds=value.holds)
 
 
@@ -80,7 +80,9 @@ def _ordered(value: Value) -> str:
     """A value in an order that is SQLite's."""
     if value.kind in {TypeKind.UUID, TypeKind.JSON, TypeKind.JSONB, TypeKind.OTHER}:
         refuse(f"{value.sql} is ordered otherwise than its text")
-    return collated(value, value.collation) if value.kind is TypeKind.TEXT else value.sql
+    if value.kind is TypeKind.TEXT and value.collation != BINARY:
+        refuse(f"of texts that {value.collation} holds for equal, SQLite and PostgreSQL may take another as the least")
+    return collated(value, BINARY) if value.kind is TypeKind.TEXT else value.sql
 
 
 def _coalesce(walk: Walk, arguments: Sequence[Value]) -> Value:
@@ -99,6 +101,10 @@ def _iif(walk: Walk, arguments: Sequence[Value]) -> Value:
     conditions = [as_condition(walk, value) for value in arguments[:-1:2]]
     default = arguments[-1] if len(arguments) % 2 else NULL
     return cases(walk, conditions, arguments[1::2], default)
+
+
+def _plus(_: Walk, arguments: Sequence[Value]) -> Value:
+    return replace(arguments[0], affinity=None)
 
 
 def _same(_: Walk, arguments: Sequence[Value]) -> Value:
@@ -121,8 +127,7 @@ def _typeof(_: Walk, arguments: Sequence[Value]) -> Value:
 
 
 def _random(walk: Walk, _: Sequence[Value]) -> Value:
-    walk.not_immutable()
-    walk.volatile = True
+    walk.asks_random(2)
     digits = "left(gen_random_uuid()::text, 8) || right(gen_random_uuid()::text, 8)"
     return replace(integer(f"('x' || {digits})::bit(64)::bigint"), not_null=True)
 
@@ -156,6 +161,7 @@ FUNCTIONS: Final = (
     Function(name="nullif", least=2, most=2, build=_nullif),
     Function(name="iif", least=2, most=None, build=_iif),
     Function(name="if", least=2, most=None, build=_iif),
+    Function(name="+", least=1, most=1, build=_plus, note="the sign"),
     Function(name="likely", least=1, most=1, build=_same),
     Function(name="unlikely", least=1, most=1, build=_same),
     Function(name="likelihood", least=2, most=2, build=_same),

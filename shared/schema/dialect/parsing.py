@@ -27,6 +27,11 @@ class SqliteAsWritten(SQLite):
             TokenType.ARROW: lambda _, this, path: exp.JSONExtract(this=this, expression=path),
             TokenType.DARROW: lambda _, this, path: exp.JSONExtractScalar(this=this, expression=path),
         }
+        # A plus sign takes a column's affinity away, so it is kept, as a call.
+        UNARY_PARSERS: Final = {
+            **SQLite.Parser.UNARY_PARSERS,
+            TokenType.PLUS: lambda parser: exp.Anonymous(this="+", expressions=[parser._parse_unary()]),  # noqa: SLF001 - that is how sqlglot's own parse it
+        }
 
 
 def parse_sqlite_statement(sql: str) -> Any:
@@ -57,6 +62,8 @@ def parse_sqlite_expression(sql: str) -> Any:
     if len(expressions) != 1 or rest or not isinstance(expressions[0], exp.Paren | exp.Tuple | exp.Subquery):
         raise UntranslatableError(_UNPARSED)
     (expression,) = expressions
+    if isinstance(expression, exp.Tuple) and not expression.expressions:
+        raise UntranslatableError(_UNPARSED)
     return expression.this if isinstance(expression, exp.Paren) else expression
 
 

@@ -29,10 +29,15 @@ def like(walk: Walk, subject: Value, pattern: Value, escape: str = "") -> Value:
     folded = f'lower({as_text(walk, subject)} COLLATE "C")'
     if pattern.constant is not None and not isinstance(pattern.constant, bytes):
         rendered = _pattern(text_of_constant(pattern.constant), escape)
-        return truth("false" if rendered is None else f"({folded} LIKE {text_literal(rendered)})")
+        return _never(subject) if rendered is None else truth(f"({folded} LIKE {text_literal(rendered)})")
     if escape:
         refuse("LIKE with ESCAPE is translated for a constant pattern")
     return truth(f"({folded} LIKE lower({as_text(walk, pattern)} COLLATE \"C\") ESCAPE '')")
+
+
+def _never(subject: Value) -> Value:
+    """A pattern that matches nothing; NULL where there is nothing to match."""
+    return truth("false" if subject.not_null else f"(CASE WHEN {subject.sql} IS NOT NULL THEN false END)")
 
 
 def _pattern(pattern: str, escape: str) -> str | None:
@@ -67,7 +72,7 @@ def glob(walk: Walk, subject: Value, pattern: Value) -> Value:
     if "[" not in pattern.constant:
         return truth(f"({sql} LIKE {text_literal(_glob_as_like(pattern.constant))})")
     regex = _glob_as_regex(pattern.constant)
-    return truth("false" if regex is None else f'({sql} COLLATE "C" ~ {text_literal(regex)})')
+    return _never(subject) if regex is None else truth(f'({sql} COLLATE "C" ~ {text_literal(regex)})')
 
 
 def _glob_as_like(pattern: str) -> str:

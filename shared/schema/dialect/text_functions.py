@@ -10,7 +10,7 @@ from shared.records.plan import Grade, TypeKind
 from shared.schema.dialect.comparisons import collated
 from shared.schema.dialect.conversions import as_bigint, as_number, as_text
 from shared.schema.dialect.functions import Function
-from shared.schema.dialect.values import BINARY, INTEGER, NULL, Holds, Value, blob, constant, integer, text
+from shared.schema.dialect.values import BINARY, NULL, Holds, Value, blob, constant, natural, text
 from shared.schema.dialect.walk import Walk, refuse
 
 _INT32_MAX: Final = 2**31 - 1
@@ -35,14 +35,14 @@ def _length(walk: Walk, arguments: Sequence[Value]) -> Value:
     if value.type is None:
         return NULL
     if value.holds is Holds.BLOB:
-        return integer(f"octet_length({value.sql})", INTEGER)
-    return integer(f"length({as_text(walk, value)})", INTEGER)
+        return natural(f"octet_length({value.sql})")
+    return natural(f"length({as_text(walk, value)})")
 
 
 def _octet_length(walk: Walk, arguments: Sequence[Value]) -> Value:
     (value,) = arguments
     sql = value.sql if value.holds is Holds.BLOB else as_text(walk, value)
-    return integer(f"octet_length({sql})", INTEGER)
+    return natural(f"octet_length({sql})")
 
 
 def _substr(walk: Walk, arguments: Sequence[Value]) -> Value:
@@ -50,7 +50,8 @@ def _substr(walk: Walk, arguments: Sequence[Value]) -> Value:
     if NULL in arguments:
         return NULL
     is_blob = subject.holds is Holds.BLOB
-    sql = subject.sql if is_blob else as_text(walk, subject)
+    # Of a blob without bytes SQLite's substr makes NULL.
+    sql = f"NULLIF({subject.sql}, '')" if is_blob else as_text(walk, subject)
     length = f"{'octet_length' if is_blob else 'length'}({sql})"
     sizes = [_count(walk, each) for each in rest]
     parts = ", ".join([sql, _start(walk, start, length), *sizes])
@@ -64,7 +65,15 @@ def _start(walk: Walk, start: Value, length: str) -> str:
             refuse(f"{start.constant} is no position that PostgreSQL knows")
         return str(start.constant) if start.constant >= 0 else f"{length} - {-start.constant - 1}"
     sql = as_bigint(walk, start)
+    _doubt_size(walk, start)
+    if start.natural:
+        return f"{sql}::integer"
     return f"(CASE WHEN {sql} < 0 THEN {length} + 1 + {sql} ELSE {sql} END)::integer"
+
+
+def _doubt_size(walk: Walk, value: Value) -> None:
+    if value.bound > 2 * _INT32_MAX:
+        walk.doubt("a position beyond 32 bits is an error")
 
 
 def _count(walk: Walk, count: Value) -> str:
@@ -73,6 +82,7 @@ def _count(walk: Walk, count: Value) -> str:
         if not 0 <= count.constant <= _INT32_MAX:
             refuse("substr takes a negative number of characters")
         return str(count.constant)
+    _doubt_size(walk, count)
     walk.doubt("a negative number of characters is an error in PostgreSQL, and counts backwards in SQLite")
     return f"({as_bigint(walk, count)})::integer"
 
@@ -81,9 +91,9 @@ def _instr(walk: Walk, arguments: Sequence[Value]) -> Value:
     if NULL in arguments:
         return NULL
     if {value.holds for value in arguments} == {Holds.BLOB}:
-        return integer(f"position({arguments[1].sql} IN {arguments[0].sql})", INTEGER)
+        return natural(f"position({arguments[1].sql} IN {arguments[0].sql})")
     whole, part = (_plain_text(walk, value) for value in arguments)
-    return integer(f"strpos({whole}, {part})", INTEGER)
+    return natural(f"strpos({whole}, {part})")
 
 
 def _trimmed(name: str, target: str) -> Function:
@@ -140,7 +150,7 @@ def _char(_: Walk, arguments: Sequence[Value]) -> Value:
 
 
 def _unicode(walk: Walk, arguments: Sequence[Value]) -> Value:
-    return integer(f"NULLIF(ascii({as_text(walk, arguments[0])}), 0)", INTEGER)
+    return natural(f"NULLIF(ascii({as_text(walk, arguments[0])}), 0)")
 
 
 def _concat(walk: Walk, arguments: Sequence[Value]) -> Value:
@@ -157,9 +167,8 @@ def _random_blob(walk: Walk, arguments: Sequence[Value]) -> Value:
     size = as_number(walk, arguments[0]).constant
     if not isinstance(size, int) or size > _MOST_RANDOM_BYTES:
         return refuse(f"randomblob is translated for constant sizes up to {_MOST_RANDOM_BYTES} bytes")
-    walk.not_immutable()
-    walk.volatile = True
     size = max(1, size)
+    walk.asks_random(-(-size // 6))
     # The last 12 of a random UUID's digits are random, all of them.
     digits = " || ".join(["right(gen_random_uuid()::text, 12)"] * -(-size // 6))
     whole = f"decode({digits}, 'hex')"

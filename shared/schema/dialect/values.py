@@ -76,17 +76,29 @@ class Value:
     form: str = ""
     """Of a moment that a function of SQLite made: how it spells it, in the words of to_char."""
     not_null: bool = False
+    most: int = 0
+    """Of an integer: what its size never exceeds, where that is less than its type's; 0: not known."""
+    natural: bool = False
+    """Of an integer: whether it is never negative."""
 
     @property
     def kind(self) -> TypeKind | None:
         """The family of its type; None for NULL."""
         return None if self.type is None else self.type.kind
 
+    @property
+    def bound(self) -> int:
+        """What the size of an integer never exceeds."""
+        if isinstance(self.constant, int):
+            return abs(self.constant)
+        return self.most or _BOUNDS.get(self.kind or TypeKind.BIGINT, 2**63)
+
     def bare(self) -> Value:
         """The same value without affinity and constant: what a function or an operator makes of it."""
-        return replace(self, affinity=None, constant=None)
+        return replace(self, affinity=None, constant=None, most=0, natural=False)
 
 
+_BOUNDS: Final = {TypeKind.BOOLEAN: 1, TypeKind.SMALLINT: 2**15, TypeKind.INTEGER: 2**31}
 NULL: Final = Value(sql="NULL", type=None, holds=Holds.NOTHING)
 
 
@@ -97,7 +109,14 @@ def constant(value: KeyValue) -> Value:
             # The parser of PostgreSQL reads -9223372036854775808 as minus a number that bigint cannot hold.
             small = -(2**31) < value < 2**31
             sql = str(value) if value >= 0 and small else f"({value})" if value > INT64_MIN else f"'{value}'::bigint"
-            return Value(sql=sql, type=INTEGER if small else BIGINT, holds=Holds.INTEGER, constant=value, not_null=True)
+            return Value(
+                sql=sql,
+                type=INTEGER if small else BIGINT,
+                holds=Holds.INTEGER,
+                constant=value,
+                not_null=True,
+                natural=value >= 0,
+            )
         case int() | float():
             return _real(float(value))
         case str():
@@ -126,6 +145,11 @@ def truth(sql: str) -> Value:
 def integer(sql: str, type_: TargetType = BIGINT) -> Value:
     """An integer."""
     return Value(sql=sql, type=type_, holds=Holds.INTEGER)
+
+
+def natural(sql: str) -> Value:
+    """An integer of 32 bits that is never negative."""
+    return Value(sql=sql, type=INTEGER, holds=Holds.INTEGER, natural=True)
 
 
 def real(sql: str) -> Value:

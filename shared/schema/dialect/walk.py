@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeAlias
 
 from sqlglot import exp
@@ -24,8 +25,10 @@ class Walk:
         self.subquery = subquery
         self.doubts: list[str] = []
         self.immutable = True
-        self.volatile = False
-        """Whether something in it is another value each time it is asked for (random)."""
+        self.random_calls = 0
+        """How often a random value is asked for: a translation that says it more often would use different ones."""
+        self.settled: frozenset[str] = frozenset()
+        """Columns, by folded name, whose NULL is settled elsewhere in the condition."""
         self._handlers = handlers
 
     def value(self, node: Any) -> Value:
@@ -46,6 +49,19 @@ class Walk:
         """Note how the translation may differ, once."""
         if text not in self.doubts:
             self.doubts.append(text)
+
+    def asks_random(self, times: int) -> None:
+        """Note that a random UUID is asked for so many times."""
+        self.not_immutable()
+        self.random_calls += times
+
+    @contextmanager
+    def never_null(self, columns: Iterable[str]) -> Iterator[None]:
+        """Say of columns, by folded name, that what becomes of their NULL does not matter meanwhile."""
+        before = self.settled
+        self.settled = before | set(columns)
+        yield
+        self.settled = before
 
     def not_immutable(self) -> None:
         """Note that the value depends on more than its operands, so that no index can hold it."""
