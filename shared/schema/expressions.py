@@ -1,26 +1,27 @@
-"""Defaults in PostgreSQL's terms: constants and the current moment. Other expressions are refused."""
+"""Defaults in PostgreSQL's terms: constants, the current moment, and any expression that has a translation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from shared.records.keys import KeyValue
 from shared.records.plan import Grade, TargetType, TypeKind
-from shared.schema.constants import INT64_MAX, stored
+from shared.schema.constants import stored
 from shared.schema.declared import Affinity
+from shared.schema.dialect.expressions import constant_of, translate_expression
+from shared.schema.dialect.parsing import parse_sqlite_expression
+from shared.schema.dialect.scope import UntranslatableError, only
 from shared.schema.literals import UnfitError, literal
 
 _NOW: Final = "statement_timestamp()"
 """SQLite's CURRENT_TIMESTAMP stands still within a statement, PostgreSQL's within a transaction."""
 _UTC: Final = f"{_NOW} AT TIME ZONE 'UTC'"
-_UINT64: Final = 2**64
+_BY_HAND: Final = "set it by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +37,31 @@ class TranslatedDefault:
 def translate_default(sql: str, target: TargetType, affinity: Affinity) -> TranslatedDefault:
     """Translate a default of SQLite, in the words of ``PRAGMA table_xinfo``, to one of the target type.
 
-    The constant goes through the column's affinity first, as SQLite would store it.
+    A constant goes through the column's affinity first, as SQLite would store it.
     """
     try:
-        expression = _unwrap(sqlglot.parse_one(sql, dialect="sqlite"))
+        expression = _unwrap(parse_sqlite_expression(sql))
         if isinstance(expression, exp.Null):
             return TranslatedDefault(sql=None)
         moment = _MOMENTS.get(type(expression))
-        if moment is not None:
-            return _current(sql, moment, target)
-        return TranslatedDefault(sql=literal(stored(_constant(expression, sql), affinity), target))
+        if moment is not None and (moment, target.kind) in _CURRENT:
+            return TranslatedDefault(sql=_CURRENT[moment, target.kind])
+        constant = _constant(expression)
+        if constant is not None:
+            return TranslatedDefault(sql=literal(stored(constant, affinity), target))
+        return _computed(sql, expression, target)
     except UnfitError as error:
         return _refused(sql, str(error))
-    except (SqlglotError, ValueError):
-        return _refused(sql, "expressions are not translated yet; set it by hand")
+    except UntranslatableError as error:
+        return _refused(sql, f"{error}; {_BY_HAND}")
+
+
+def _computed(sql: str, expression: Any, target: TargetType) -> TranslatedDefault:
+    translated = translate_expression(expression, only(()), wanted=target)
+    if not translated.doubts:
+        return TranslatedDefault(sql=translated.sql)
+    reason = f"DEFAULT {sql}: {'; '.join(translated.doubts)}"
+    return TranslatedDefault(sql=translated.sql, grade=Grade.APPROXIMATED, reason=reason)
 
 
 def _refused(sql: str, why: str) -> TranslatedDefault:
@@ -62,50 +74,16 @@ def _unwrap(expression: Any) -> Any:
     return expression
 
 
-def _constant(expression: Any, sql: str) -> KeyValue:
-    match expression:
-        case exp.Literal():
-            return str(expression.this) if expression.is_string else _number(str(expression.this), sql)
-        case exp.Boolean():
-            return int(expression.this)
-        case exp.HexString():
-            return bytes.fromhex(str(expression.this))
-        case exp.Neg():
-            value = _constant(_unwrap(expression.this), sql)
-            return -value if isinstance(value, int | float) else _refuse_expression()
-        case exp.Column() if not expression.table:
-            # SQLite takes a bare or double-quoted word after DEFAULT as a text.
-            return str(expression.name)
-    return _refuse_expression()
-
-
-def _refuse_expression() -> NoReturn:
-    msg = "an expression, not a constant"
-    raise ValueError(msg)
-
-
-def _number(text: str, sql: str) -> int | float:
-    if not text.isdigit():
-        return float(text)
-    value = int(text)
-    # The parser has decoded hexadecimal integers, which SQLite reads as 64 bits in two's complement.
-    return value - _UINT64 if "0x" in sql.lower() and INT64_MAX < value < _UINT64 else value
-
-
-def _current(sql: str, moment: str, target: TargetType) -> TranslatedDefault:
-    if target.kind is TypeKind.TEXT:
-        return TranslatedDefault(sql=f"to_char({_UTC}, '{_TEXT_FORMS[moment]}')")
-    rendered = _CURRENT.get((moment, target.kind))
-    if rendered is None:
-        return _refused(sql, f"{target.sql} cannot hold what SQLite would store")
-    return TranslatedDefault(sql=rendered)
+def _constant(expression: Any) -> KeyValue | None:
+    """The constant that a default is; None where it is computed."""
+    if isinstance(expression, exp.Column) and not expression.table:
+        # SQLite takes a bare or double-quoted word after DEFAULT as a text.
+        return str(expression.name)
+    return constant_of(expression)
 
 
 _MOMENTS: Final[Mapping[type, str]] = MappingProxyType(
     {exp.CurrentTimestamp: "timestamp", exp.CurrentDate: "date", exp.CurrentTime: "time"}
-)
-_TEXT_FORMS: Final = MappingProxyType(
-    {"timestamp": "YYYY-MM-DD HH24:MI:SS", "date": "YYYY-MM-DD", "time": "HH24:MI:SS"}
 )
 # SQLite's moments have whole seconds.
 _CURRENT: Final = MappingProxyType(
