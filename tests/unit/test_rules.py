@@ -410,3 +410,24 @@ def test_a_policy_for_bad_texts_is_no_treatment_where_there_are_none() -> None:
     plan = translated(source, rules=rules, profiles=profiles)
     assert [each.treatment for each in only(plan).columns] == [Treatment(), Treatment(nul=NulPolicy.STRIP)]
     assert graded(plan, ObjectKind.UNIQUE_KEY).grade is Grade.EXACT
+
+
+@pytest.mark.parametrize(
+    ("rule", "profile", "expected"),
+    [
+        (_rule("t", "a", form=SourceForm.ISO, type="timestamp"), texts(timestamp_texts=5, timestamptz_texts=3), (3, 1)),
+        (_rule("t", "a", form=SourceForm.ISO, type="date"), texts(date_texts=5, timestamp_texts=9), (0, 4)),
+        (_rule("t", "a", form=SourceForm.ISO), ColumnProfile(integers=2, blobs=1), (3, 0)),
+        (_rule("t", "a", form=SourceForm.UNIX_S), integers(0, 9_224_318_015_999), (0, 0)),
+        (_rule("t", "a", form=SourceForm.UNIX_S), integers(0, 9_224_318_016_000), (0, 9)),
+        (_rule("t", "a", form=SourceForm.UNIX_US), integers(0, 9_224_318_016_000), (0, 0)),
+        (_rule("t", "a", form=SourceForm.UNIX_S, type="date"), integers(), (0, 9)),
+        (_rule("t", "a", form=SourceForm.JULIAN), ColumnProfile(reals=9, julian_days=7, infinities=1), (1, 1)),
+        (_rule("t", "a", form=SourceForm.JULIAN), integers(-1, 0), (0, 9)),
+    ],
+)
+def test_what_is_no_moment_is_counted(rule: Rule, profile: ColumnProfile, expected: tuple[int, int]) -> None:
+    """By storage class, range and shape; a timestamp has no place for an offset, a date none for a time of day."""
+    plan = translated(table("t", column("a", "TEXT")), rules=(rule,), profiles={"t.a": profile})
+    found = only(plan).columns[0]
+    assert (found.expected_rejects, found.possible_rejects) == expected

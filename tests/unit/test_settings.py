@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 import pytest
 
+from producer.background import environment_of
 from shared.errors import ExitCode, OperatorError
+from shared.records.rules import Rule, SourceForm
 from shared.settings import Settings, load_settings, shown
 
 _TARGET = "postgresql://ada:s3cret@db/shop"
@@ -110,3 +113,54 @@ def test_asking_for_what_is_not_set_says_what_to_set() -> None:
 def test_chunk_sizes_are_mebibytes() -> None:
     """The unit is binary."""
     assert load_settings(chunk_mb=2).chunk_bytes == 2 * 1024 * 1024
+
+
+def _rules(text: str) -> tuple[Rule, ...]:
+    Path("pgconvoy.toml").write_text(text)
+    return load_settings().rules
+
+
+def test_rules_are_read_from_the_file() -> None:
+    """Each [[rules]] entry, in its order."""
+    found = _rules(
+        '[[rules]]\ntable = "log"\nexclude = true\n[[rules]]\ntable = "*"\ncolumn = "*_at"\nform = "unix_ms"\n'
+    )
+    assert found == (Rule(table="log", exclude=True), Rule(table="*", column="*_at", form=SourceForm.UNIX_MS))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[rules]]\ntabel = "t"', "rule 1 has the unknown key 'tabel': did you mean 'table'"),
+        ('[[rules]]\ntable = "t"\nwhy = 1', "rule 1 has the unknown key 'why': a rule has table, column, name"),
+        ('[[rules]]\ntable = "t"\nexclude = false', "rule 1 has exclude = false, which takes back nothing"),
+        ("[[rules]]\nexclude = true", "rule 1 of pgconvoy.toml, table: is not there"),
+        (
+            '[[rules]]\ntable = "t"\nexclude = true\n[[rules]]\ntable = "t"\nform = "unix"',
+            "rule 2 of pgconvoy.toml, form: Input should be 'unix_s', 'unix_ms', 'unix_us', .*; found 'unix'",
+        ),
+        (
+            '[[rules]]\ntable = "t"\nnull_if_empty = "perhaps"',
+            "rule 1 of pgconvoy.toml, null_if_empty: .*; found 'perhaps'",
+        ),
+        ('rules = ["t"]', "rule 1 of pgconvoy.toml: .*; found 't'"),
+        ("[[rules", "pgconvoy.toml cannot be read as TOML: "),
+    ],
+)
+def test_a_wrong_rule_is_named(text: str, said: str) -> None:
+    """Which rule, which key, what was found, what is allowed; nobody sees a traceback."""
+    with pytest.raises(OperatorError, match=said):
+        _rules(text)
+
+
+def test_rules_have_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One place holds them, so that a message can name it."""
+    monkeypatch.setenv("PGCONVOY_RULES", "[]")
+    with pytest.raises(OperatorError, match=r"written into pgconvoy\.toml as \[\[rules\]\]"):
+        load_settings()
+
+
+def test_rules_are_not_handed_to_other_processes_of_ours() -> None:
+    """They travel with the job."""
+    Path("pgconvoy.toml").write_text('workers = 3\n[[rules]]\ntable = "t"\nexclude = true\n')
+    assert environment_of(load_settings()) == {"PGCONVOY_WORKERS": "3", "PGCONVOY_HOME": os.environ["PGCONVOY_HOME"]}
