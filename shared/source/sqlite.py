@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +20,7 @@ from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, t
 from shared.source.sqlite_fingerprint import fingerprint
 from shared.source.sqlite_keys import column_sql, table_sql, walk, where
 from shared.source.sqlite_profile import profile_table
+from shared.source.sqlite_utf16 import UTF_8, read_exactly, refuse_invalid, select_of
 from shared.source.sqlite_virtual_rows import opening_statements
 
 _NUMBERS: Final = frozenset({StorageClass.INTEGER, StorageClass.REAL})
@@ -50,7 +50,9 @@ class SqliteReader:
         self._frozen = frozen
         self._sqlite = file.connect()
         self._adbc: dbapi.Connection | None = None
-        self._sqlite.text_factory = sqlite_read.exact_text
+        with translated(file.path, "opening it"):
+            self._encoding = read_exactly(self._sqlite)
+        self._select = select_of(self._encoding)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +109,7 @@ class SqliteReader:
     def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
         """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
         with translated(self._file.path, f"walking the keys of table {table!r}"):
-            yield from walk(self._sqlite, table, chunk_key, step=step)
+            yield from walk(self._sqlite, table, chunk_key, step=step, select=self._select)
 
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""
@@ -142,6 +144,8 @@ class SqliteReader:
             NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.
         """
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            if self._encoding != UTF_8:
+                refuse_invalid(self._sqlite, read, key_range)
             rows = self._count(read, key_range)
             table = sqlite_read.read_arrow(self._arrow_connection(), read, key_range, rows=rows)
         suspected = set(read.columns if suspects is None else suspects)
@@ -158,7 +162,7 @@ class SqliteReader:
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
         """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
-            yield from sqlite_read.read_rows(self._sqlite, read, key_range, batch_rows=batch_rows)
+            yield from sqlite_read.read_rows(self._sqlite, read, key_range, batch_rows=batch_rows, select=self._select)
 
     def storage_classes(
         self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
@@ -166,11 +170,6 @@ class SqliteReader:
         """Ask which storage classes occur in some columns of a chunk, NULL aside."""
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
             return sqlite_read.storage_classes(self._sqlite, read, key_range, columns)
-
-    @cached_property
-    def _encoding(self) -> str:
-        """The encoding of all texts in the file, as Python spells it: utf-8, utf-16le or utf-16be."""
-        return str(self._sqlite.execute("PRAGMA encoding").fetchone()[0]).lower()
 
     def _count(self, read: TableRead, key_range: ChunkRange) -> int:
         clause = where(read.chunk_key, key_range)

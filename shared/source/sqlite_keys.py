@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
 from shared.records.source import ChunkKey, ChunkKeyKind, SourceColumn, SourceIndex
 
 ROWID_NAMES: Final = ("rowid", "_rowid_", "oid")
 """What SQLite calls the rowid, each unless a column has the name (https://sqlite.org/lang_createtable.html#rowid)."""
+
+Select: TypeAlias = Callable[[str], str]
+"""Gives the SQL that selects the values of a column by its name."""
 
 NO_CHUNK_KEY: Final = ChunkKey(kind=ChunkKeyKind.NONE)
 
@@ -104,19 +107,18 @@ def _between(terms: Sequence[str], key_range: KeyRange) -> Clause:
         if isinstance(bound, tuple):
             places = ", ".join(_place(value) for value in bound)
             conditions.append(f"{left} {operator} {places if len(terms) == 1 else f'({places})'}")
-            values.extend(_bindable(value) for value in bound)
+            values.extend(value for value in bound if not isinstance(value, RawText))
     return Clause(sql="WHERE " + " AND ".join(conditions), values=tuple(values))
 
 
 def _place(value: KeyValue) -> str:
-    return "CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
+    # Written out: a blob that is bound counts as UTF-8 when it is cast, also in a file of UTF-16.
+    return f"CAST(x'{value.raw.hex()}' AS TEXT)" if isinstance(value, RawText) else "?"
 
 
-def _bindable(value: KeyValue) -> KeyValue:
-    return value.raw if isinstance(value, RawText) else value
-
-
-def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
+def walk(
+    connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int, select: Select = column_sql
+) -> Iterator[Key]:
     """Yield the key of every `step`-th row in key order, NULL keys aside; the connection yields `RawText` too.
 
     Where an index gives the order, each step is one seek and `step` rows of it (decision 4 of the design).
@@ -125,15 +127,15 @@ def walk(connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, ste
     """
     if chunk_key.kind is ChunkKeyKind.NONE:
         return
-    select = f"SELECT {', '.join(column_sql(name) for name in chunk_key.columns)} FROM {table_sql(table)}"
+    keys = f"SELECT {', '.join(map(select, chunk_key.columns))} FROM {table_sql(table)}"
     everything = where(chunk_key, KeyRange())
-    whole = f"{select} {everything.sql} {order_by(chunk_key)}"
+    whole = f"{keys} {everything.sql} {order_by(chunk_key)}"
     if _sorts(connection, whole):
         yield from (key for place, key in enumerate(connection.execute(whole)) if place and place % step == 0)
         return
     clause = everything
     while True:
-        sql = f"{select} {clause.sql} {order_by(chunk_key)} LIMIT 1 OFFSET {step}"
+        sql = f"{keys} {clause.sql} {order_by(chunk_key)} LIMIT 1 OFFSET {step}"
         key = connection.execute(sql, clause.values).fetchone()
         if key is None:
             return

@@ -30,8 +30,8 @@ from shared.source.sqlite_questions import (
     fraction_digits,
     value_questions,
 )
-from shared.source.sqlite_read import exact_text
 from shared.source.sqlite_texts import judge_text
+from shared.source.sqlite_utf16 import UTF_8, read_exactly, select_of
 
 _RANGE_ROWS: Final = 50_000
 """Rows a key range: enough that starting a statement costs nothing, few enough that two processes end together."""
@@ -46,7 +46,6 @@ _START_METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 """A forked child opens connections of its own; a spawned one imports the whole command again, about 1 s."""
 _ROW_BYTES: Final = 6
 """Row header and rowid (fileformat2, section 1.6), beside a byte a column."""
-_UTF_8: Final = "utf-8"
 
 
 def profile_table(
@@ -67,7 +66,9 @@ def profile_table(
     """
     with closing(_connect(file, encoding)) as walker:
         rows = _sampled_rows(walker, table) if sample else None
-        ranges = list(_key_ranges(walker, table) if rows is None else _spread_ranges(walker, table, rows))
+        ranges = list(
+            _key_ranges(walker, table, encoding) if rows is None else _spread_ranges(walker, table, rows, encoding)
+        )
         hands = [hand for first in range(processes) if (hand := ranges[first::processes])]
         see = functools.partial(_see_all, file, table, encoding)
         pooled = len(hands) > 1 and len(ranges) >= _POOLED_RANGES
@@ -83,11 +84,11 @@ def _sampled_rows(walker: sqlite3.Connection, table: SourceTable) -> int | None:
     return rows if rows > _SAMPLE_ROWS * _SAMPLE_PLACES else None
 
 
-def _spread_ranges(walker: sqlite3.Connection, table: SourceTable, rows: int) -> Iterator[ChunkRange]:
+def _spread_ranges(walker: sqlite3.Connection, table: SourceTable, rows: int, encoding: str) -> Iterator[ChunkRange]:
     """Yield the key ranges of a sample: every so many, and the two last, one of which may be short."""
     last = (rows - 1) // _SAMPLE_ROWS
     wanted = {last - 1, *(place * last // (_SAMPLE_PLACES - 1) for place in range(_SAMPLE_PLACES))}
-    for number, key_range in enumerate(_key_ranges(walker, table, step=_SAMPLE_ROWS)):
+    for number, key_range in enumerate(_key_ranges(walker, table, encoding, step=_SAMPLE_ROWS)):
         if number in wanted or isinstance(key_range, NullKeys):
             yield key_range
 
@@ -104,7 +105,7 @@ def _see_in_pool(see: Callable[[list[ChunkRange]], TableLook], hands: list[list[
 
 def _see_all(file: SqliteFile, table: SourceTable, encoding: str, ranges: list[ChunkRange]) -> TableLook:
     """Look at some key ranges: what one process does."""
-    look = TableLook(table, joined=encoding == _UTF_8)
+    look = TableLook(table, joined=encoding == UTF_8)
     with closing(_connect(file, encoding)) as connection:
         connection.text_factory = bytes  # the only texts that are answered are judged as they are stored
         for key_range in ranges:
@@ -114,17 +115,19 @@ def _see_all(file: SqliteFile, table: SourceTable, encoding: str, ranges: list[C
 
 def _connect(file: SqliteFile, encoding: str) -> sqlite3.Connection:
     connection = file.connect()
-    connection.text_factory = exact_text
+    read_exactly(connection)
     connection.create_function(JSON_FUNCTION, 1, lambda raw: judge_json(raw, encoding), deterministic=True)
     connection.create_function(TEXT_FUNCTION, 1, lambda raw: judge_text(raw, encoding), deterministic=True)
     connection.create_function(FRACTION_FUNCTION, 1, fraction_digits, deterministic=True)
     return connection
 
 
-def _key_ranges(walker: sqlite3.Connection, table: SourceTable, *, step: int | None = None) -> Iterator[ChunkRange]:
+def _key_ranges(
+    walker: sqlite3.Connection, table: SourceTable, encoding: str, *, step: int | None = None
+) -> Iterator[ChunkRange]:
     lower: Bound = OPEN
     rows = step or min(_RANGE_ROWS, max(1, _RANGE_VALUES // len(table.columns)))
-    for key in walk(walker, table.name, table.chunk_key, step=rows):
+    for key in walk(walker, table.name, table.chunk_key, step=rows, select=select_of(encoding)):
         if key != lower:
             yield KeyRange(lower=lower, upper=key)
             lower = key

@@ -14,7 +14,7 @@ from shared.errors import NotArrowableError
 from shared.records.keys import ChunkRange, RawText, SourceRow
 from shared.records.plan import TableRead
 from shared.records.source import StorageClass
-from shared.source.sqlite_keys import column_sql, order_by, table_sql, where
+from shared.source.sqlite_keys import Select, column_sql, order_by, table_sql, where
 
 _BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
 _EXACT_DOUBLE: Final = 2**53
@@ -31,11 +31,16 @@ def exact_text(raw: bytes) -> str | RawText:
 
 
 def read_rows(
-    connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, *, batch_rows: int
+    connection: sqlite3.Connection,
+    read: TableRead,
+    key_range: ChunkRange,
+    *,
+    batch_rows: int,
+    select: Select = column_sql,
 ) -> Iterator[list[SourceRow]]:
-    """Read a chunk in batches, in chunk-key order; the connection's text factory is `exact_text`."""
+    """Read a chunk in batches, in chunk-key order, on a connection that gives texts as they are stored."""
     clause = where(read.chunk_key, key_range)
-    terms = ", ".join(column_sql(name) for name in (*read.chunk_key.columns, *read.columns))
+    terms = ", ".join(map(select, (*read.chunk_key.columns, *read.columns)))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     width = len(read.chunk_key.columns)
     cursor = connection.execute(sql, clause.values)
