@@ -14,7 +14,7 @@ from producer.print_grades import grade_line, print_grades
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
-from shared.records.plan import ProfileMode, TargetColumn
+from shared.records.plan import ProfileMode, TargetColumn, TypesPolicy
 from shared.records.source import SourceVersion
 from shared.schema.rule_effects import RuleEffect
 
@@ -176,8 +176,10 @@ def _options(report: Report) -> str:
         "not verified": not options.verify,
         "types by a sample": options.profile is ProfileMode.SAMPLE,
         "names preserved": options.preserve_identifiers,
+        "types as declared": options.types is TypesPolicy.DECLARED,
     }
     parts += [name for name, is_on in flags.items() if is_on]
+    parts += [counted(len(options.rules), "rule")] if options.rules else []
     return ", ".join([*parts, f"on conflict {options.on_conflict}", f"chunks of {options.chunk_bytes / _MIB:g} MiB"])
 
 
