@@ -12,7 +12,7 @@ from shared.compare.canonical_target import canonical_target, plain_array
 from shared.compare.forms import Form, NormaliseTexts
 from shared.compare.row_digests import RowForms
 from shared.compare.source_batches import reading_of, table_batches, values_of
-from shared.compare.target_rows import select_list
+from shared.compare.target_rows import match_places, null_in_key, select_list
 from shared.compare.treated import canonical_treated
 from shared.records.keys import Value
 from shared.records.plan import TablePlan, TargetColumn
@@ -35,7 +35,19 @@ class TableRows:
         *,
         normalise: NormaliseTexts,
         rejected: Iterable[Reject] = (),
+        null_keys: bool | None = None,
     ) -> None:
+        """Look at a table.
+
+        Args:
+            reader: the frozen source.
+            connection: ADBC connection to the target.
+            plan: the table.
+            places: of the columns, among the plan's.
+            normalise: see `shared.compare.server_texts`.
+            rejected: rows of the source that are left out.
+            null_keys: True: only rows with NULL in the match key; False: only those without; None: all.
+        """
         self._reader = reader
         self._connection = connection
         self._plan = plan
@@ -43,6 +55,8 @@ class TableRows:
         self.columns: tuple[TargetColumn, ...] = tuple(plan.columns[place] for place in places)
         self._rejected = Counter(tuple(reject.values[place] for place in places) for reject in rejected)
         self._reading = reading_of(plan, places)
+        self._null_keys = null_keys
+        self._key_places = [list(places).index(place) for place in match_places(plan) if place in places]
 
     def source(self) -> Iterator[RowForms]:
         """Read the source's rows, rejects left out."""
@@ -54,12 +68,14 @@ class TableRows:
         for values, forms in self._source():
             if rejects[values]:
                 rejects[values] -= 1
-            else:
+            elif self._null_keys in {None, any(forms[place] is None for place in self._key_places)}:
                 yield values, forms
 
     def target(self) -> Iterator[RowForms]:
         """Read the target's rows. Until the last one is read, the connection can do nothing else."""
-        statement = f"SELECT {select_list(self.columns)} FROM {qualified(self._plan.schema, self._plan.name)} AS t"
+        where = "" if self._null_keys is None else f" WHERE ({null_in_key(self._plan)}) = {self._null_keys}"
+        table = qualified(self._plan.schema, self._plan.name)
+        statement = f"SELECT {select_list(self.columns)} FROM {table} AS t{where}"
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             for batch in cursor.fetch_record_batch():

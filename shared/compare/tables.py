@@ -10,7 +10,7 @@ from shared.compare.row_digests import RowForms, Surplus, digest, short_name, su
 from shared.compare.server_texts import ServerTexts
 from shared.compare.shown import key_value, shown_pair, shown_row
 from shared.compare.table_rows import TableRows
-from shared.compare.target_rows import match_places
+from shared.compare.target_rows import has_null_keys, match_places
 from shared.records.keys import Value
 from shared.records.plan import CompareBy, TablePlan, TypeKind
 from shared.records.work import Comparison, Mismatch, MismatchKind, Reject
@@ -37,7 +37,8 @@ def compare_table(
     Tables with a key: where the job made the table, the target must have as many rows as were copied. If not,
     the keys of both sides are compared as multisets, which names missing and extra rows. (With ``--limit``, the
     source's rows are the first ones by chunk key.) Where the table was there before, rows of its own are no
-    mismatches and its count says nothing: `shared.compare.chunks.compare_chunk` has seen every row of ours.
+    mismatches and its count says nothing: `shared.compare.chunks.compare_chunk` has seen every row of ours. Rows
+    with NULL in the key, of which there may be several, are compared like those of tables without a key.
 
     Tables without a key: all rows are compared as multisets, by an order-free fingerprint; if those differ, the
     rows that differ are looked for and shown. One missing and one extra row that differ in one column alone are one
@@ -56,15 +57,29 @@ def compare_table(
     by_key = plan.compare_by is not CompareBy.MULTISET
     places = match_places(plan) if by_key else range(len(plan.columns))
     known = tuple(rejected)
-    rows = TableRows(reader, connection, plan, places, normalise=ServerTexts(connection).normalise, rejected=known)
+    null_keys = plan.compare_by is CompareBy.KEYS and has_null_keys(connection, plan)
+    normalise = ServerTexts(connection).normalise
+    rows = TableRows(
+        reader,
+        connection,
+        plan,
+        places,
+        normalise=normalise,
+        rejected=known,
+        null_keys=False if null_keys else None,
+    )
     findings = Findings(plan.match_key if by_key else ())
-    if by_key:
-        expected = source_rows - rejects
-        count = rows.count_target() if plan.creates else expected
-        if count != expected:
-            _name_rows(rows, findings, rejects - len(known), already, expected, count)
-    else:
+    if not by_key:
         _compare_multisets(rows, findings, rejects - len(known), extras_count=plan.creates)
+        return findings.comparison(source_rows)
+    if null_keys:
+        whole = range(len(plan.columns))
+        nulls = TableRows(reader, connection, plan, whole, normalise=normalise, rejected=known, null_keys=True)
+        _compare_multisets(nulls, findings, rejects - len(known), extras_count=plan.creates)
+    expected = source_rows - rejects
+    count = rows.count_target() if plan.creates else expected
+    if count != expected:
+        _name_rows(rows, findings, rejects - len(known), already, expected, count)
     return findings.comparison(source_rows)
 
 
@@ -85,7 +100,7 @@ def _name_rows(
         if (kind, key) not in named:
             findings.add(kind, key)
     findings.count(missing.rows + extra.rows - len(keys))
-    if not keys:
+    if not keys and not findings.comparison(0).found:
         kind = MismatchKind.EXTRA if found > expected else MismatchKind.MISSING
         findings.add(kind, source=f"{expected} rows", target=f"{found} rows")
 

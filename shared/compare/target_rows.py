@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from shared.compare.canonical_source import canonical_source
 from shared.compare.canonical_target import canonical_target, plain_array, selected
 from shared.compare.key_arrays import key_array, key_type
 from shared.compare.server_texts import ServerTexts
 from shared.compare.shown import key_value
-from shared.compare.source_batches import SourceBatch, values_of
-from shared.compare.text_bytes import Rows
+from shared.compare.source_batches import Column, SourceBatch, values_of
+from shared.compare.text_bytes import Mask, Rows, mask
 from shared.records.keys import KeyRange, OpenEnd, Value
-from shared.records.plan import TablePlan, TargetColumn, TargetType, TypeKind
+from shared.records.plan import OnConflict, TablePlan, TargetColumn, TargetType, TypeKind
 from shared.target.quoting import qualified, quote
 
 NOT_THERE: Final = -1
+_BIGINT: Final = TargetType(kind=TypeKind.BIGINT, sql="bigint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +77,11 @@ class RangePairer:
 
     def pair(self, batch: SourceBatch) -> Pairing:
         """Find the target's rows of a batch."""
-        column = batch.columns[self._key]
-        keys = np.array(values_of(column, np.arange(batch.rows))) if isinstance(column, list) else column.to_numpy()
+        keys, are_keys = _integers(batch.columns[self._key])
         if not len(self._keys):
             return Pairing(target=self._target, places=np.full(batch.rows, NOT_THERE))
         places = np.searchsorted(self._keys, keys)
-        found = self._keys[np.minimum(places, len(self._keys) - 1)] == keys
+        found = are_keys & (self._keys[np.minimum(places, len(self._keys) - 1)] == keys)
         places[~found] = NOT_THERE
         self._unpaired[places[found]] = False
         return Pairing(target=self._target, places=places)
@@ -147,16 +149,54 @@ def lookup_statement(plan: TablePlan) -> str:
     keyed = [plan.columns[place] for place in match_places(plan)]
     lists = ", ".join(f"${n}::{key_type(column.type)}[]" for n, column in enumerate(keyed, 1))
     names = ", ".join(f"key{n}" for n in range(1, len(keyed) + 1))
-    same = " AND ".join(f"t.{quote(column.name)} = {_one_key(column.type, n)}" for n, column in enumerate(keyed, 1))
+    same = " AND ".join(
+        condition for n, column in enumerate(keyed, 1) for condition in _same_key(column, n, by_bytes=_by_bytes(plan))
+    )
     return (
         f"SELECT k.place, {select_list(plan.columns)} FROM unnest({lists}) WITH ORDINALITY AS k({names}, place) "
         f"JOIN {qualified(plan.schema, plan.name)} AS t ON {same}"
     )
 
 
-def _one_key(type_: TargetType, number: int) -> str:
+def _by_bytes(plan: TablePlan) -> bool:
+    """Whether a row is looked for under its very key.
+
+    Where rows of the target were kept on purpose, one under an equal key ('A' for 'a', both citext) will do.
+    """
+    return plan.creates or plan.on_conflict is not OnConflict.SKIP
+
+
+def _same_key(column: TargetColumn, number: int, *, by_bytes: bool) -> Iterator[str]:
+    """The conditions that a part of the key is the same: equal by its index, and for texts byte by byte too."""
+    name, kind = f"t.{quote(column.name)}", column.type.kind
     # Cast one by one: unnest would take the arrays of a list apart, too.
-    return f"k.key{number}::{type_.sql}" if type_.kind is TypeKind.OTHER else f"k.key{number}"
+    key = f"k.key{number}::{column.type.sql}" if kind is TypeKind.OTHER else f"k.key{number}"
+    yield f"{name} = {key}"
+    if by_bytes and kind is TypeKind.TEXT and key_type(column.type) != "bpchar":
+        yield f'{name}::text COLLATE "C" = {key}::text COLLATE "C"'
+
+
+def has_null_keys(connection: Any, plan: TablePlan) -> bool:
+    """Whether the target holds rows with NULL in the match key, which no lookup finds."""
+    table = qualified(plan.schema, plan.name)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT FROM {table} AS t WHERE {null_in_key(plan)})")
+        return bool(cursor.fetchone()[0])
+
+
+def null_in_key(plan: TablePlan) -> str:
+    """The condition that a row of the table ``t`` has NULL in its match key."""
+    return " OR ".join(f"t.{quote(name)} IS NULL" for name in plan.match_key)
+
+
+def _integers(column: Column) -> tuple[Rows, Mask]:
+    """The keys of a column, and which of its values are integers at all."""
+    if isinstance(column, pa.Array) and pa.types.is_int64(column.type):
+        return pc.fill_null(column, 0).to_numpy(), mask(column.is_valid())
+    # A profile of some rows may have missed other values: 5.0 becomes 5, and what is no integer becomes a reject.
+    numbers = [canonical_source(value, _BIGINT) for value in values_of(column, np.arange(len(column)))]
+    are_keys = np.array([isinstance(number, int) for number in numbers], np.bool_)
+    return np.array([number if isinstance(number, int) else 0 for number in numbers], np.int64), are_keys
 
 
 def keep_to_the_index(connection: Any) -> None:

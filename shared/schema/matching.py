@@ -29,6 +29,8 @@ def compare_by(match_key: Sequence[str], columns: Sequence[TargetColumn], chunk_
     by_range = (
         fold(key.source) == fold(chunk_column)
         and key.type.kind in _INTEGERS
+        and key.treatment.form is None
+        and key.generated is None
         and set(key.classes) <= {StorageClass.INTEGER}
     )
     return CompareBy.RANGE if by_range else CompareBy.KEYS

@@ -225,6 +225,51 @@ def test_keys_are_looked_up_as_rules_make_them(
     assert _only(compare_chunk(source, connect(), plan, EVERYTHING)).kind is MismatchKind.MISSING
 
 
+_NULL_KEYS: list[tuple[Value, ...]] = [("a", 1), (None, 2), (None, 2), (None, 3), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("SELECT", []),
+        ("DELETE FROM t WHERE n = 3", [MismatchKind.MISSING]),
+        ("DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t WHERE n = 2)", [MismatchKind.MISSING]),
+        ("DELETE FROM t WHERE k IS NULL", [MismatchKind.MISSING] * 3),
+        ("INSERT INTO t VALUES (NULL, 4)", [MismatchKind.EXTRA]),
+        ("UPDATE t SET n = 4 WHERE n = 3", [MismatchKind.DIFFERENT]),
+        ("UPDATE t SET k = 'c' WHERE n = 3", [MismatchKind.MISSING]),
+        ("DELETE FROM t WHERE k = 'a'", [MismatchKind.MISSING]),
+    ],
+)
+@pytest.mark.parametrize("null", [None, ""])
+def test_rows_with_null_in_the_key_are_compared(
+    target_url: str, connect: Connect, change: str, found: list[MismatchKind], null: Value
+) -> None:
+    """Rows that no lookup finds are compared as a multiset, be the NULL the source's own or made by a rule."""
+    columns = {"k": "text", "n": "bigint"}
+    made = make_plan(columns, match_key=("k",), compare_by=CompareBy.KEYS)
+    treated = replace(made.columns[0], treatment=Treatment(null_if_empty=True))
+    plan = replace(made, columns=(treated, made.columns[1]))
+    source = MemorySource(columns, [(null if key is None else key, number) for key, number in _NULL_KEYS])
+    fill_target(target_url, columns, _NULL_KEYS)
+    run_sql(target_url, change)
+    by_chunk = compare_chunk(source, connect(), plan, EVERYTHING)
+    whole = compare_table(source, connect(), plan, source_rows=len(_NULL_KEYS), rejects=0, already=by_chunk.mismatches)
+    assert [mismatch.kind for mismatch in (*by_chunk.mismatches, *whole.mismatches)] == found
+
+
+def test_a_key_that_a_sample_took_for_integers_is_compared_all_the_same(target_url: str, connect: Connect) -> None:
+    """Where a range of integers was planned, texts among the keys are missing rows or rejects, 5.0 is 5."""
+    plan = make_plan({"id": "bigint", "v": "text"}, sampled=True)
+    rows: list[tuple[Value, ...]] = [(1, "a"), (5.0, "b"), ("x", "c")]
+    source = MemorySource(("key", "v"), rows)
+    read = replace(plan.read, columns=("key", "v"))
+    plan = replace(plan, read=read, columns=(replace(plan.columns[0], source="key"), plan.columns[1]))
+    fill_target(target_url, {"id": "bigint", "v": "text"}, [(1, "a"), (5, "b")], key="id")
+    mismatch = _only(compare_chunk(source, connect(), plan, EVERYTHING))
+    assert (mismatch.kind, mismatch.key) == (MismatchKind.MISSING, ("x",))
+
+
 @pytest.mark.parametrize("compare_by", [CompareBy.RANGE, CompareBy.KEYS])
 def test_a_deleted_row_is_missing(target_url: str, connect: Connect, compare_by: CompareBy) -> None:
     """A row that the target lost is named by its key."""
