@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.records.existing import TargetAbilities
 from shared.records.plan import Grade, JobOptions, ObjectGrade, SchemaPlan, TablePlan, TableRead
 from shared.records.source import ChunkKeyKind, ObjectKind, SourceCatalog, SourceObject, TableProfile
-from shared.schema.checks import checks_of
+from shared.schema.checks import plan_checks
 from shared.schema.collations import Comparing, collated, collation_objects, comparisons
 from shared.schema.columns import PlannedColumns, plan_columns
 from shared.schema.drafts import Draft, draft_table, pick_tables
 from shared.schema.foreign_keys import Neighbour, plan_foreign_keys
+from shared.schema.generated import plan_generated
 from shared.schema.indexes import plan_indexes
 from shared.schema.key_types import reconcile
 from shared.schema.keys import PlannedKeys, plan_keys
@@ -68,7 +69,9 @@ def translate(
     relations = Names(preserve=options.preserve_identifiers, taken=ruled)
     given = [_name(draft, relations) for draft in fitting]
     planned = [
-        _plan_table(draft, name, comparing[fold(draft.table.name)], relations, target_schema, options)
+        _plan_table(
+            draft, name, comparing[fold(draft.table.name)], relations, target_schema, options, abilities.version
+        )
         for draft, name in zip(fitting, given, strict=True)
     ]
     finished = _with_foreign_keys(planned, catalog, options)
@@ -108,12 +111,16 @@ def _plan_table(
     relations: Names,
     schema: str,
     options: JobOptions,
+    version: int,
 ) -> _PlannedTable:
     columns = collated(plan_columns(draft, preserve=options.preserve_identifiers), draft, comparing)
+    columns = plan_generated(draft, columns, version=version)
     keys = plan_keys(draft, given.name, columns, relations)
     indexes, index_grades = plan_indexes(draft, columns, relations)
     plan = replace(_bare_plan(draft, given.name, columns, keys, schema, options), indexes=(*keys.indexes, *indexes))
-    grades = (_table_grade(draft, given), *columns.grades, *keys.grades, *index_grades, *_check_grades(draft))
+    checks, check_grades = plan_checks(draft, columns, plan, version=version, preserve=options.preserve_identifiers)
+    plan = replace(plan, checks=checks)
+    grades = (_table_grade(draft, given), *columns.grades, *keys.grades, *index_grades, *check_grades)
     return _PlannedTable(neighbour=Neighbour(draft=draft, plan=plan), grades=grades)
 
 
@@ -172,19 +179,6 @@ def _table_grade(draft: Draft, given: GivenName) -> ObjectGrade:
 def _too_wide(draft: Draft) -> ObjectGrade:
     reason = f"it has {len(draft.table.columns):,} columns and a table of PostgreSQL at most {MAX_COLUMNS:,}"
     return ObjectGrade(kind=ObjectKind.TABLE, name=draft.table.name, table=None, grade=Grade.REFUSED, reason=reason)
-
-
-def _check_grades(draft: Draft) -> Iterable[ObjectGrade]:
-    if not draft.table.has_checks:
-        return
-    for number, check in enumerate(checks_of(draft.table.sql) or (draft.table.sql,), start=1):
-        yield ObjectGrade(
-            kind=ObjectKind.CHECK,
-            name=f"{number}",
-            table=draft.table.name,
-            grade=Grade.REFUSED,
-            reason=f"checks are not translated yet; recreate it by hand: {check}",
-        )
 
 
 def _others(world: World, picked: set[str]) -> PlannedObjects:

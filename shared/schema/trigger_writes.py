@@ -10,7 +10,7 @@ from sqlglot import exp
 from shared.records.source import Generated
 from shared.schema.dialect.frames import Frame, Item, resolve
 from shared.schema.dialect.from_clause import FromTranslator
-from shared.schema.dialect.outputs import affinity_and_collation, bare
+from shared.schema.dialect.outputs import bare, traits_of
 from shared.schema.dialect.quoting import qualified, quoted
 from shared.schema.dialect.rendered import Rendered
 from shared.schema.dialect.scope import Named, UntranslatableError
@@ -43,8 +43,6 @@ def _insert(node: Any, scope: TriggerScope) -> str:
     neighbour = scope.writable(name, database)
     item = scope.own_item(neighbour, alias)
     into = f"INSERT INTO {qualified(scope.world.schema, neighbour.plan.name)} AS {item.relation.target}"
-    if node.args.get("default"):
-        return f"{into} DEFAULT VALUES"
     columns = _columns(node, neighbour, scope)
     columns, rows = _rows(node.expression, columns, neighbour, scope)
     listed = ", ".join(quoted(column.name) for column in columns)
@@ -103,7 +101,7 @@ def _line(row: Sequence[Any], columns: Sequence[Named], identities: set[str], sc
     frame = Frame(outer=scope.frame)
     nodes = [resolve(value, frame) for value in row]
     for node, column in zip(nodes, columns, strict=True):
-        if column.name in identities and not affinity_and_collation(node, frame)[2]:
+        if column.name in identities and not traits_of(node, frame).not_null:
             scope.notes.doubt(f"where {column.source} would be NULL it is an error, and in SQLite the next id")
     return f"({', '.join(scope.query.typed(nodes, [column.type for column in columns], frame))})"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlglot import exp
 
@@ -17,6 +18,7 @@ from shared.schema.dialect.quoting import qualified
 from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.firing import Firing, fires_itself
+from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names, fold
 from shared.schema.readables import find_table
 from shared.schema.trigger_bodies import MadeTrigger, body_function, trigger_statements
@@ -32,6 +34,10 @@ def plan_triggers(triggers: Sequence[SourceObject], world: World) -> PlannedObje
     for trigger in triggers:
         planner.plan(trigger)
     return PlannedObjects(objects=tuple(planner.objects), grades=tuple(planner.grades))
+
+
+_RAISE_ROLLBACK: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\b(RAISE\s*\(\s*)ROLLBACK\b""", re.IGNORECASE)
+"""Texts are passed by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,11 @@ class _Planner:
             return False  # a function can ask what a trigger's WHEN cannot
         columns = self._columns(source, scope)
         made = self._made(trigger, read, qualified(self._world.schema, FUNCTION))
+        others = self._others_fired(trigger, source)
+        if source.event is Event.INSERT:
+            also = self._also_stamped(others, read, neighbour)
+            arguments = (*arguments, *(argument for each in also.values() for argument in each))
+            others = [name for name in others if name not in also]
         statements = trigger_statements(
             made, Timing.BEFORE, source.event, columns=columns, when=when, arguments=arguments
         )
@@ -124,7 +135,7 @@ class _Planner:
             self.objects.append(
                 ObjectPlan(name=FUNCTION, phase=BuildPhase.AFTER, statements=(changed_at_function(made.function),))
             )
-        doubts = (_changed_at_doubt(source, self._others_fired(trigger, source)), *scope.notes.doubts)
+        doubts = (_changed_at_doubt(source, others), *scope.notes.doubts)
         self._add(trigger, made.name, statements, scope, doubts)
         return True
 
@@ -134,6 +145,20 @@ class _Planner:
             for each in self._firings
             if each.table == fold(source.table) and each.event is Event.UPDATE and each.name != trigger.name
         ]
+
+    def _also_stamped(self, names: Sequence[str], read: _Read, neighbour: Neighbour) -> dict[str, tuple[str, ...]]:
+        """What the UPDATE of an insert's stamp makes other triggers stamp in SQLite, by trigger."""
+        changed = {fold(column.name) for each in read.statements for column in each.find_all(exp.Column)}
+        found = {}
+        for name in names:
+            other = self._read[name]
+            if isinstance(other, str) or other.source.when or other.source.timing is not Timing.AFTER:
+                continue
+            arguments = stamps_of(other.source, other.statements, neighbour)
+            fires = not other.source.columns or changed & {fold(column) for column in other.source.columns}
+            if arguments is not None and fires:
+                found[name] = arguments
+        return found
 
     def _when(self, source: TriggerSource, scope: TriggerScope) -> str:
         if not source.when:
@@ -215,9 +240,10 @@ def _read(trigger: SourceObject) -> _Read | str:
 
 
 def _rewritten(statement: str) -> str:
-    """Write REPLACE INTO as the INSERT OR REPLACE INTO that it is short for."""
+    """Write in other words what the parser does not read: REPLACE INTO, and ROLLBACK as an argument of RAISE."""
     stripped = statement.lstrip()
-    return f"INSERT OR REPLACE{stripped[7:]}" if stripped[:8].upper().startswith("REPLACE ") else statement
+    whole = f"INSERT OR REPLACE{stripped[7:]}" if re.match(r"REPLACE\s", stripped, re.IGNORECASE) else statement
+    return _RAISE_ROLLBACK.sub(lambda found: f"{found[1]}'ROLLBACK'" if found[1] else found[0], whole)
 
 
 def _changed_at_doubt(source: TriggerSource, others: Sequence[str]) -> str:

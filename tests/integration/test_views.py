@@ -32,6 +32,7 @@ _VIEWS = {
     "right": "SELECT a.Name, b.Title FROM Author a RIGHT JOIN Book b ON b.AuthorId = a.Id",
     "full": "SELECT a.Name, b.Title FROM Author a FULL JOIN Book b ON b.AuthorId = a.Id",
     "using": "SELECT * FROM Author JOIN Book USING (Id)",
+    "using and one side": "SELECT b.*, Author.Id AS a FROM Author JOIN Book b USING (Id)",
     "using unqualified": "SELECT Id, Name FROM Author LEFT JOIN Book USING (Id) WHERE Id > 1",
     "full using": "SELECT * FROM (SELECT Id, Name FROM Author) FULL JOIN (SELECT Id, Title FROM Book) USING (Id)",
     "right using": "SELECT Id, Title FROM (SELECT Id, Name FROM Author) RIGHT JOIN Book USING (Id)",

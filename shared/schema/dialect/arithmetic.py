@@ -14,6 +14,7 @@ from shared.schema.dialect.names import negative_literal
 from shared.schema.dialect.values import DOUBLE, NULL, Holds, Value, integer, real, text
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
 
+REAL_RANGE: Final = "a result beyond a double's range is an error in PostgreSQL, and an infinity or 0 in SQLite"
 OVERFLOW: Final = "a result beyond 64 bits is an error in PostgreSQL, and a real in SQLite"
 
 
@@ -36,6 +37,7 @@ def _sum_like(operator: str) -> Handler:
             return replace(integer(f"({first} {operator} {second})"), most=_within(walk, most), natural=natural)
         holds = Holds.REAL if Holds.REAL in {left.holds, right.holds} else Holds.NUMBER
         first, second = _doubles(walk, left, right)
+        walk.doubt(REAL_RANGE)
         return Value(sql=f"({first} {operator} {second})", type=DOUBLE, holds=holds)
 
     return handle
@@ -80,6 +82,7 @@ def _quotient(walk: Walk, node: Any) -> Value:
         sql = f"({first} / {_divisor(second, right)})"
         return replace(integer(sql), most=_within(walk, most), natural=natural)
     first, second = _doubles(walk, left, right)
+    walk.doubt(REAL_RANGE)
     exact = f"({first} / {_divisor(second, right)})"
     if Holds.REAL in {left.holds, right.holds}:
         return real(exact)

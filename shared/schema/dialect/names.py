@@ -47,7 +47,7 @@ def column_value(relation: Relation, named: Named) -> Value:
     """What a column holds, by its type in the target and its affinity in the source."""
     sql = f"{relation.target}.{quoted(named.name)}" if relation.target else quoted(named.name)
     return Value(
-        sql=sql,
+        sql=f"({named.inlined})" if named.inlined else sql,
         type=named.type,
         holds=_holds(named),
         affinity=named.affinity,

@@ -120,8 +120,8 @@ def _typeof(_: Walk, arguments: Sequence[Value]) -> Value:
         if value.affinity not in {Affinity.INTEGER, Affinity.NUMERIC}:
             refuse(f"typeof({value.sql}) is integer or real, which a column of {value.type.sql} does not keep")
         name = f"CASE WHEN {value.sql} = trunc({value.sql}) THEN 'integer' ELSE 'real' END"
-    if value.holds is Holds.JSON:
-        refuse("typeof of what json_extract finds is not translated")
+    if value.holds in {Holds.JSON, Holds.MIXED}:
+        refuse(f"typeof({value.sql}): the target does not keep what it was")
     sql = name if value.not_null else f"(CASE WHEN {value.sql} IS NULL THEN 'null' ELSE {name} END)"
     return replace(text(sql), not_null=True)
 

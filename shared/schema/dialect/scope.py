@@ -31,6 +31,8 @@ class Named:
     not_null: bool = False
     classes: tuple[StorageClass, ...] | None = None
     """The storage classes that its values have in the source, NULL aside; None: those of its type."""
+    inlined: str = ""
+    """The target's SQL that stands for it where its name may not: what a generated column is computed from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
