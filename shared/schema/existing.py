@@ -146,11 +146,12 @@ def _column(pair: _Pair) -> TargetColumn:
         not_null=pair.existing.not_null,
         default=None,
         generated=None,
-        collation=None,
+        collation=pair.existing.collation,
         identity=pair.existing.has_sequence,
         insert_only=pair.existing.identity_always,
         reason="the column was there before",
         expected_rejects=pair.planned.expected_rejects if same else 0,
+        possible_rejects=pair.planned.possible_rejects if same else 0,
     )
 
 
