@@ -106,9 +106,6 @@ def _grades(
         grades.append(grade(ObjectKind.COLUMN, Grade.APPROXIMATED, "; ".join(doubts)))
     if default is not None:
         grades.append(grade(ObjectKind.DEFAULT, default.grade, default.reason))
-    if source.generated is not Generated.NO:
-        reason = "its values are copied; the target does not compute new ones, so recreate the expression by hand"
-        grades.append(grade(ObjectKind.GENERATED_COLUMN, Grade.APPROXIMATED, reason))
     return tuple(grades)
 
 
