@@ -58,6 +58,8 @@ class ExistingColumn:
     """GENERATED ALWAYS AS IDENTITY: written only with OVERRIDING SYSTEM VALUE, and never updated."""
     has_sequence: bool = False
     """Whether it is an identity or a serial column, whose sequence has to follow the rows."""
+    collation: str | None = None
+    """As SQL names it, where it takes different texts for equal (a nondeterministic one of ICU's); else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,10 @@ _COLUMNS: Final = text("""
            EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid
                    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND s.relkind = 'S'
                      AND d.refclassid = 'pg_catalog.pg_class'::regclass
-                     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum) AS has_sequence
+                     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum) AS has_sequence,
+           (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname)
+            FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+            WHERE c.oid = a.attcollation AND NOT c.collisdeterministic) AS collation
     FROM pg_catalog.pg_attribute a
     CROSS JOIN LATERAL (
         WITH RECURSIVE made_from AS (
@@ -158,6 +161,7 @@ def _column(row: Any) -> ExistingColumn:
         generated=row.generated,
         identity_always=row.identity == "a",
         has_sequence=row.has_sequence,
+        collation=row.collation,
     )
 
 
