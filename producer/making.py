@@ -1,42 +1,50 @@
-"""The job's tables in the target: what is in the way is dropped if asked for, what is missing is made."""
+"""The job's tables in the target: what is missing is made, what replaces others in a staging schema."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
-
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.unfinished import superseded_jobs
 from shared.records.plan import BuildPhase, SchemaPlan, TablePlan
 from shared.target import ddl
-from shared.target.statements import make_schema, run
+from shared.target.statements import make_schema, probe, run
+from shared.target.swapping import drop_statements, staging_schema, standing
 
-_VIEWS: Final = text("""
-    SELECT relname FROM pg_catalog.pg_class
-     WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
-       AND relkind = 'v' AND relname = ANY (CAST(:names AS text[]))
-""")
 _DEPENDED_ON: Final = "2BP01"
 """dependent_objects_still_exist (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
-def make_tables(ledger: SqlAlchemyLedger, plan: SchemaPlan, *, schema: str, recreate: bool) -> None:
-    """Make the tables that a plan makes, and what they need, in the caller's transaction.
-
-    Raises:
-        OperatorError: with `recreate`, where something else depends on a table that would be dropped.
-    """
+def make_tables(ledger: SqlAlchemyLedger, plan: SchemaPlan, *, schema: str) -> None:
+    """Make the tables that a plan makes, and what they need, in the caller's transaction."""
     made = [table for table in plan.tables if table.creates]
-    before = ddl.objects(plan.objects, BuildPhase.BEFORE)
     if made or plan.objects:
-        make_schema(ledger.connection, schema)
-    if recreate and made:
-        _drop(ledger, made, _views_to_replace(ledger, plan, schema))
+        for name in sorted({schema, *(table.schema for table in made)}):
+            make_schema(ledger.connection, name)
+    before = ddl.objects(plan.objects, BuildPhase.BEFORE)
     for statement in (*before, *(ddl.create_table(table) for table in made)):
         run(ledger.connection, statement)
+
+
+def staged(ledger: SqlAlchemyLedger, plan: SchemaPlan, job_id: int, schema: str) -> SchemaPlan:
+    """Plan tables that replace others into a staging schema of the job's, whence they move at its end (--recreate).
+
+    Raises:
+        OperatorError: where something else depends on a table that would be dropped then.
+    """
+    made = [table for table in plan.tables if table.creates]
+    if not standing(ledger.connection, schema, made):
+        return plan
+    room = staging_schema(job_id)
+    moving = [replace(table, schema=room, swap_into=schema) for table in made]
+    _refuse_depended_on(ledger, plan, schema, made)
+    for old in superseded_jobs(ledger, schema, [table.name for table in made]):
+        run(ledger.connection, ddl.drop_schema_with_tables(staging_schema(old)))
+    by_source = {table.read.table: table for table in moving}
+    return replace(plan, tables=tuple(by_source.get(table.read.table, table) for table in plan.tables))
 
 
 def parents_first(plans: Sequence[TablePlan]) -> tuple[TablePlan, ...]:
@@ -53,24 +61,11 @@ def _parents(plan: TablePlan) -> set[str]:
     return {key.parent for key in plan.foreign_keys}
 
 
-def _views_to_replace(ledger: SqlAlchemyLedger, plan: SchemaPlan, schema: str) -> Sequence[str]:
-    """The views that an earlier job made and this one makes again; a plan holds no view whose name others took."""
-    names = [each.name for each in plan.objects if each.phase is BuildPhase.AFTER]
-    return ledger.connection.execute(_VIEWS, {"schema": schema, "names": names}).scalars().all()
-
-
-def _drop(ledger: SqlAlchemyLedger, plans: Sequence[TablePlan], views: Sequence[str]) -> None:
-    try:
-        if views:
-            run(ledger.connection, ddl.drop_views(plans[0].schema, views))
-        run(ledger.connection, ddl.drop_tables(plans))
-    except DBAPIError as error:
-        diagnostics = getattr(error.orig, "diag", None)
-        if getattr(error.orig, "pgcode", None) != _DEPENDED_ON or diagnostics is None:
-            raise
-        dependents = "; ".join((diagnostics.message_detail or "").splitlines())
-        msg = (
-            f"--recreate would drop tables that something else depends on ({dependents}):"
-            " drop that first, or copy its table in the same job"
-        )
-        raise OperatorError(msg) from error
+def _refuse_depended_on(ledger: SqlAlchemyLedger, plan: SchemaPlan, schema: str, made: Sequence[TablePlan]) -> None:
+    """Say at once what would stand in the way at the job's end."""
+    statements = drop_statements(ledger.connection, made, plan.objects, schema)
+    refused = probe(ledger.connection, statements, "dropping tables of the same names")
+    if refused is not None:
+        then = "drop that first, or copy its table in the same job" if refused.state == _DEPENDED_ON else "mend that"
+        msg = f"--recreate would drop tables at the job's end, which PostgreSQL refuses ({refused.said}): {then}"
+        raise OperatorError(msg)

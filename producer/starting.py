@@ -7,7 +7,7 @@ import time
 from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source, reading_copy
-from producer.making import make_tables
+from producer.making import make_tables, staged
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions, refuse_incomplete
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
@@ -132,7 +132,6 @@ def _record_plan(
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
     plan = tried(ledger, fit_to_target(ledger, plan, settings, options), settings.target_schema).plan
-    make_tables(ledger, plan, schema=settings.target_schema, recreate=options.recreate)
     new = NewJob(
         source_url=source.original,
         snapshot_url=source.url,
@@ -145,6 +144,9 @@ def _record_plan(
         unreadable=source.unreadable,
     )
     job_id = record_job(ledger, new)
+    if options.recreate:
+        plan = staged(ledger, plan, job_id, settings.target_schema)
+    make_tables(ledger, plan, schema=settings.target_schema)
     for position, table in enumerate(plan.tables, start=1):
         record_table(ledger, job_id, position, table)
     return job_id

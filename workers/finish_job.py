@@ -20,6 +20,7 @@ from shared.target.violations import orphans
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
 from workers.objects import existing_objects, is_identity, left_not_valid, less, record_outcomes
+from workers.swap import swap_if_complete
 
 
 @left_to_rescue
@@ -44,10 +45,13 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         for plan in completed:
             _continue_identities(ledger, plan)
             run(ledger.connection, ddl.analyze(plan))
+        tables, unmoved = swap_if_complete(ledger, job, tables)
         _make_objects(ledger, job, tables, outcomes)
         record_outcomes(ledger, job_id, outcomes)
         reach(Point.FINISHING, job_id)
         state, error = _outcome(read_progress(ledger, job_id), unreadable=len(job.unreadable))
+        if unmoved:
+            state, error = JobState.FAILED, unmoved
         move_job(ledger, job_id, state, error=error)
     return f"job {job_id} is {state}"
 
@@ -98,7 +102,11 @@ def _add_foreign_key(
 
 def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable], outcomes: Outcomes) -> None:
     """Make what belongs to no single table, each in a savepoint; what PostgreSQL refuses is graded so and left out."""
-    incomplete = {table.plan.name for table in tables if table.state != TableState.COMPLETED}
+    incomplete = {
+        table.plan.name
+        for table in tables
+        if table.state != TableState.COMPLETED or table.plan.swap_into is not None  # an old table stands there
+    }
     for each in job.objects:
         if each.phase is BuildPhase.AFTER:
             found = _make_object(ledger, each, incomplete)

@@ -98,7 +98,7 @@ def record_table(ledger: Ledger, job_id: int, position: int, plan: TablePlan) ->
             job_id=job_id,
             position=position,
             source_name=plan.read.table,
-            target_schema=plan.schema,
+            target_schema=plan.swap_into or plan.schema,
             target_name=plan.name,
             plan=encode_plan(plan),
             rows_expected=plan.rows,

@@ -31,6 +31,22 @@ def finishing_commands(ledger: Ledger, schema: str, names: Sequence[str]) -> dic
     }
 
 
+def superseded_jobs(ledger: Ledger, schema: str, names: Sequence[str]) -> tuple[int, ...]:
+    """The jobs that ended failed or cancelled over some of these target tables, whose place a new job takes."""
+    statement = (
+        sa.select(jobs.c.id)
+        .join(tables, tables.c.job_id == jobs.c.id)
+        .where(
+            jobs.c.state.in_([JobState.FAILED, JobState.CANCELLED]),
+            tables.c.target_schema == schema,
+            tables.c.target_name.in_(names),
+        )
+        .distinct()
+        .order_by(jobs.c.id)
+    )
+    return tuple(row.id for row in ledger.run(statement))
+
+
 def count_changed(ledger: Ledger, table_id: int) -> int:
     """Count a table's failed chunks whose source was found to be another than the job was planned from."""
     changed = chunks.c.error.contains(SourceChangedError.FINDING, autoescape=True)

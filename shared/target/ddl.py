@@ -145,6 +145,21 @@ def drop_views(schema: str, names: Sequence[str]) -> str:
     return "DROP VIEW IF EXISTS " + ", ".join(qualified(schema, name) for name in names)
 
 
+def move_table(plan: TablePlan, schema: str) -> str:
+    """Move a table with its indexes, constraints and sequences into another schema."""
+    return f"ALTER TABLE {_table(plan)} SET SCHEMA {quote(schema)}"
+
+
+def drop_schema(schema: str) -> str:
+    """Drop a schema that is empty."""
+    return f"DROP SCHEMA {quote(schema)}"
+
+
+def drop_schema_with_tables(schema: str) -> str:
+    """Drop a schema with all that stands in it."""
+    return f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE"
+
+
 def drop_table(plan: TablePlan) -> str:
     """Drop one table."""
     return drop_tables((plan,))
