@@ -1,105 +1,242 @@
-"""What an INSERT of a trigger's body does where a key is there already: OR IGNORE, OR REPLACE, ON CONFLICT."""
+"""The target's side of a chunk: its rows by key range or by a list of keys, paired with the source's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from sqlglot import exp
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from shared.schema.dialect.frames import Frame, Item, resolve
-from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.scope import Named, UntranslatableError
-from shared.schema.foreign_keys import Neighbour
-from shared.schema.trigger_scope import TriggerScope, column_of, excluded_frame
+from shared.compare.canonical_source import canonical_source
+from shared.compare.canonical_target import canonical_target, plain_array, selected
+from shared.compare.key_arrays import key_array, key_type
+from shared.compare.server_texts import ServerTexts
+from shared.compare.shown import key_value
+from shared.compare.source_batches import Column, SourceBatch, values_of
+from shared.compare.text_bytes import Mask, Rows, mask
+from shared.records.keys import KeyRange, OpenEnd, Value
+from shared.records.plan import OnConflict, TablePlan, TargetColumn, TargetType, TypeKind
+from shared.target.quoting import qualified, quote
 
-_PLAIN: Final = frozenset({"", "ABORT", "FAIL", "ROLLBACK"})
-Assign = Callable[[Sequence[Any], Neighbour, Frame, TriggerScope], str]
+NOT_THERE: Final = -1
+_CITEXT: Final = re.compile(r'(.+)\."?citext"?')
+_BIGINT: Final = TargetType(kind=TypeKind.BIGINT, sql="bigint")
 
 
-def on_conflict(
-    node: Any, neighbour: Neighbour, item: Item, columns: Sequence[Named], scope: TriggerScope, assign: Assign
-) -> str:
-    """Render the ON CONFLICT of an INSERT, with a space before it; empty where it has none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRows:
+    """Rows of the target, columns in the order of the plan."""
 
-    Raises:
-        UntranslatableError: where it is not clear which key is meant.
+    columns: tuple[pa.ChunkedArray, ...]
+    """As they came from the connection: making each one array, all at once, would need their memory twice."""
+    rows: int
+
+    def taken(self, column: int, rows: Rows) -> pa.Array:
+        """One column's values in some rows, or the column itself where those are all of them in order."""
+        array = plain_array(self.columns[column])
+        if len(rows) == self.rows and np.array_equal(rows, np.arange(self.rows)):
+            return array
+        return array.take(pa.array(rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """A batch of source rows beside the target's."""
+
+    target: TargetRows
+    places: Rows
+    """For each source row the target row with its key, or NOT_THERE."""
+    extra: tuple[tuple[Value, ...], ...] = ()
+    """Keys of target rows that share a key with another one, and so have no source row of their own."""
+
+
+class Pairer(Protocol):
+    """Pairs source rows with target rows by key."""
+
+    def pair(self, batch: SourceBatch) -> Pairing:
+        """Find the target's rows of a batch."""
+
+    def left_over(self) -> Sequence[tuple[Value, ...]]:
+        """The keys of target rows in the chunk's range that no source row was paired with."""
+
+
+class RangePairer:
+    """Reads the target's key range once; for CompareBy.RANGE."""
+
+    def __init__(self, connection: Any, plan: TablePlan, key_range: KeyRange) -> None:
+        self._key = match_places(plan)[0]
+        table = _read_range(connection, plan, key_range)
+        order = np.asarray(table.column(self._key))
+        if np.any(order[1:] < order[:-1]):
+            table = table.take(pa.array(np.argsort(order, kind="stable")))
+        self._target = TargetRows(columns=tuple(table.columns), rows=table.num_rows)
+        self._keys = plain_array(table.column(self._key)).cast(pa.int64()).to_numpy()
+        self._unpaired = np.ones(table.num_rows, np.bool_)
+
+    def pair(self, batch: SourceBatch) -> Pairing:
+        """Find the target's rows of a batch."""
+        keys, are_keys = _integers(batch.columns[self._key])
+        if not len(self._keys):
+            return Pairing(target=self._target, places=np.full(batch.rows, NOT_THERE))
+        places = np.searchsorted(self._keys, keys)
+        found = are_keys & (self._keys[np.minimum(places, len(self._keys) - 1)] == keys)
+        places[~found] = NOT_THERE
+        self._unpaired[places[found]] = False
+        return Pairing(target=self._target, places=places)
+
+    def left_over(self) -> Sequence[tuple[Value, ...]]:
+        """The keys of target rows in the chunk's range that no source row was paired with."""
+        return [(int(key),) for key in self._keys[self._unpaired]]
+
+
+class KeyPairer:
+    """Looks each batch's keys up through the target's index; for CompareBy.KEYS."""
+
+    def __init__(self, connection: Any, plan: TablePlan) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._statement = lookup_statement(plan)
+        self._server = ServerTexts(connection)
+        keep_to_the_index(connection)
+
+    def pair(self, batch: SourceBatch) -> Pairing:
+        """Find the target's rows of a batch."""
+        places = match_places(self._plan)
+        normalise = self._server.normalise
+        lists = [key_array(batch.columns[place], self._plan.columns[place], normalise) for place in places]
+        keys = pa.record_batch([_one_list(array) for array in lists], names=[f"key{n}" for n in range(len(lists))])
+        with self._connection.cursor() as cursor:
+            cursor.execute(self._statement, keys)
+            table = cursor.fetch_arrow_table()
+        return self._pairing(batch, table)
+
+    def left_over(self) -> Sequence[tuple[Value, ...]]:
+        """Nothing: rows under other keys are not looked at; `compare_table` counts them."""
+        return ()
+
+    def _pairing(self, batch: SourceBatch, table: pa.Table) -> Pairing:
+        source_rows = table.column(0).to_numpy() - 1
+        target = TargetRows(columns=tuple(table.columns[1:]), rows=table.num_rows)
+        places = np.full(batch.rows, NOT_THERE)
+        places[source_rows] = np.arange(table.num_rows)
+        doubled = np.flatnonzero(places[source_rows] != np.arange(table.num_rows))
+        return Pairing(
+            target=target, places=places, extra=tuple(target_key(self._plan, target, n) for n in doubled.tolist())
+        )
+
+
+def match_places(plan: TablePlan) -> tuple[int, ...]:
+    """Where the columns of the match key stand among the plan's columns."""
+    names = [column.name for column in plan.columns]
+    return tuple(names.index(name) for name in plan.match_key)
+
+
+def target_key(plan: TablePlan, target: TargetRows, row: int) -> tuple[Value, ...]:
+    """The match key of a target row."""
+    kinds = [(place, plan.columns[place].type.kind) for place in match_places(plan)]
+    return tuple(key_value(canonical_target(target.columns[place][row].as_py(), kind), kind) for place, kind in kinds)
+
+
+def select_list(columns: Sequence[TargetColumn]) -> str:
+    """The expressions that read columns of the table ``t``."""
+    return ", ".join(selected(column.name, column.type.kind) for column in columns)
+
+
+def lookup_statement(plan: TablePlan) -> str:
+    """The SELECT that finds rows by lists of keys, a list a column; the first column says which key a row has."""
+    keyed = [plan.columns[place] for place in match_places(plan)]
+    lists = ", ".join(f"${n}::{key_type(column.type)}[]" for n, column in enumerate(keyed, 1))
+    names = ", ".join(f"key{n}" for n in range(1, len(keyed) + 1))
+    same = " AND ".join(
+        condition for n, column in enumerate(keyed, 1) for condition in _same_key(column, n, by_bytes=_by_bytes(plan))
+    )
+    return (
+        f"SELECT k.place, {select_list(plan.columns)} FROM unnest({lists}) WITH ORDINALITY AS k({names}, place) "
+        f"JOIN {qualified(plan.schema, plan.name)} AS t ON {same}"
+    )
+
+
+def _by_bytes(plan: TablePlan) -> bool:
+    """Whether a row is looked for under its very key.
+
+    Where rows of the target were kept on purpose, one under an equal key ('A' for 'a', both citext) will do.
     """
-    clause = node.args.get("conflict")
-    if clause is not None:
-        return _upsert(clause, neighbour, item, scope, assign)
-    word = str(node.args.get("alternative") or "").upper()
-    if word == "IGNORE":
-        return _ignore(neighbour, scope)
-    if word == "REPLACE":
-        return _replace(neighbour, columns, scope)
-    if word not in _PLAIN:
-        msg = f"INSERT OR {word} has no translation"
-        raise UntranslatableError(msg)
-    return ""
+    return plan.creates or plan.on_conflict is not OnConflict.SKIP
 
 
-def _ignore(neighbour: Neighbour, scope: TriggerScope) -> str:
-    identities = {column.name for column in neighbour.plan.columns if column.identity}
-    if any(column.not_null and column.name not in identities for column in neighbour.plan.columns):
-        scope.notes.doubt("INSERT OR IGNORE passes by a key that is there, and not by a NULL that may not be")
-    return " ON CONFLICT DO NOTHING"
+def _same_key(column: TargetColumn, number: int, *, by_bytes: bool) -> Iterator[str]:
+    """The conditions that a part of the key is the same: equal by its index, and for texts byte by byte too."""
+    name, kind = f"t.{quote(column.name)}", column.type.kind
+    # Cast one by one: unnest would take the arrays of a list apart, too.
+    key = f"k.key{number}::{column.type.sql}" if kind is TypeKind.OTHER else f"k.key{number}"
+    yield f"{name} {_equals(column.type)} {key}"
+    if by_bytes and kind is TypeKind.TEXT and key_type(column.type) != "bpchar":
+        yield f'{name}::text COLLATE "C" = {key}::text COLLATE "C"'
 
 
-def _keys(neighbour: Neighbour) -> list[tuple[str, ...]]:
-    plan = neighbour.plan
-    keys = [key.columns for key in (*([plan.primary_key] if plan.primary_key else []), *plan.unique_keys)]
-    return keys + [index.columns for index in plan.indexes if index.unique and index.columns and index.where is None]
+def _equals(type_: TargetType) -> str:
+    """The operator that the type's index knows: citext brings one of its own, which no search path leads to here."""
+    schema = _CITEXT.fullmatch(type_.sql)
+    return f"OPERATOR({schema[1]}.=)" if schema else "="
 
 
-def _replace(neighbour: Neighbour, columns: Sequence[Named], scope: TriggerScope) -> str:
-    plan = neighbour.plan
-    keys = _keys(neighbour)
-    others = [index for index in plan.indexes if index.unique and (index.terms or index.where is not None)]
-    given = {column.name for column in columns}
-    meant = [key for key in keys if set(key) <= given]
-    if not keys and not others:
-        return ""
-    identities = {column.name for column in plan.columns if column.identity}
-    possible = [key for key in keys if not set(key) <= identities or set(key) <= given]
-    if others or len(meant) != 1 or len(possible) != 1:
-        msg = f"INSERT OR REPLACE into {neighbour.draft.table.name} may meet several keys, and ON CONFLICT takes one"
-        raise UntranslatableError(msg)
-    (key,) = meant
-    scope.notes.doubt("INSERT OR REPLACE updates the row that is there, where SQLite deletes it and inserts another")
-    changes = [
-        f"{quoted(column.name)} = " + (f"excluded.{quoted(column.name)}" if column.name in given else "DEFAULT")
-        for column in plan.columns
-        if column.name not in key and column.generated is None
-    ]
-    action = f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING"
-    return f" ON CONFLICT ({', '.join(quoted(name) for name in key)}) DO {action}"
+def has_null_keys(connection: Any, plan: TablePlan) -> bool:
+    """Whether the target holds rows with NULL in the match key, which no lookup finds."""
+    table = qualified(plan.schema, plan.name)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT FROM {table} AS t WHERE {null_in_key(plan)})")
+        return bool(cursor.fetchone()[0])
 
 
-def _upsert(clause: Any, neighbour: Neighbour, item: Item, scope: TriggerScope, assign: Assign) -> str:
-    action = str(clause.args["action"].name).upper()
-    target = _target(clause, neighbour, scope)
-    if action == "DO NOTHING":
-        return f" ON CONFLICT{target} DO NOTHING"
-    if not target:
-        msg = "ON CONFLICT DO UPDATE names no key, and PostgreSQL needs one"
-        raise UntranslatableError(msg)
-    frame = excluded_frame(neighbour, scope.world.schema, scope.frame, item)
-    changes = assign(clause.expressions, neighbour, frame, scope)
-    where = clause.args.get("where")
-    condition = "" if where is None else f" WHERE {scope.query.condition(resolve(where.this, frame), frame).sql}"
-    return f" ON CONFLICT{target} DO UPDATE SET {changes}{condition}"
+def null_in_key(plan: TablePlan) -> str:
+    """The condition that a row of the table ``t`` has NULL in its match key."""
+    return " OR ".join(f"t.{quote(name)} IS NULL" for name in plan.match_key)
 
 
-def _target(clause: Any, neighbour: Neighbour, scope: TriggerScope) -> str:
-    if clause.args.get("index_predicate") is not None:
-        msg = "ON CONFLICT with the condition of a partial index has no translation"
-        raise UntranslatableError(msg)
-    nodes = [each.this if isinstance(each, exp.Ordered) else each for each in clause.args.get("conflict_keys") or ()]
-    if not nodes:
-        return ""
-    names = [column_of(neighbour, scope.world.schema, node.name).name for node in nodes]
-    if not any(set(names) == set(key) for key in _keys(neighbour)):
-        msg = f"ON CONFLICT ({', '.join(names)}) is no key of {neighbour.plan.name} in the target"
-        raise UntranslatableError(msg)
-    return f" ({', '.join(quoted(name) for name in names)})"
+def _integers(column: Column) -> tuple[Rows, Mask]:
+    """The keys of a column, and which of its values are integers at all."""
+    if isinstance(column, pa.Array) and pa.types.is_int64(column.type):
+        return pc.fill_null(column, 0).to_numpy(), mask(column.is_valid())
+    # A profile of some rows may have missed other values: 5.0 becomes 5, and what is no integer becomes a reject.
+    numbers = [canonical_source(value, _BIGINT) for value in values_of(column, np.arange(len(column)))]
+    are_keys = np.array([isinstance(number, int) for number in numbers], np.bool_)
+    return np.array([number if isinstance(number, int) else 0 for number in numbers], np.int64), are_keys
+
+
+def keep_to_the_index(connection: Any) -> None:
+    """Forbid, until the transaction ends, every plan that reads the whole table for one chunk.
+
+    JIT goes off too, since PostgreSQL before 18 takes forbidden plans for expensive ones, which start it.
+    """
+    with connection.cursor() as cursor:
+        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
+            cursor.execute("SELECT set_config($1, 'off', true)", (setting,))
+            cursor.fetchall()
+
+
+def _read_range(connection: Any, plan: TablePlan, key_range: KeyRange) -> pa.Table:
+    """Read by COPY, which binds no parameters: so the bounds are bound to settings of the transaction.
+
+    Measured on 300,000 rows of 10 columns: 0.32 s, against 0.51 s for a SELECT with parameters.
+    """
+    keep_to_the_index(connection)
+    key = f"t.{quote(plan.match_key[0])}"
+    conditions = []
+    with connection.cursor() as cursor:
+        for name, sign, bound in (("lower", ">=", key_range.lower), ("upper", "<", key_range.upper)):
+            if not isinstance(bound, OpenEnd):
+                cursor.execute("SELECT set_config($1, $2, true)", (f"pgconvoy.{name}", str(bound[0])))
+                cursor.fetchall()
+                conditions.append(f"{key} {sign} current_setting('pgconvoy.{name}')::bigint")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        cursor.execute(f"SELECT {select_list(plan.columns)} FROM {qualified(plan.schema, plan.name)} AS t{where}")
+        return cursor.fetch_arrow_table()
+
+
+def _one_list(array: pa.Array) -> pa.Array:
+    """All values as the one list that is bound to one parameter."""
+    return pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), array)
