@@ -67,6 +67,9 @@ def beside(keys: Sequence[Any], results: Iterable[Any], frame: Frame, links: Seq
 
 
 def _bare_columns(node: Any, keys: set[str]) -> Iterator[Any]:
+    if isinstance(node, exp.Filter):
+        # Its condition is asked of each row of the group, as the aggregate's arguments are.
+        node = node.this
     if bare(node).sql() in keys or is_aggregate(node) or isinstance(node, exp.Query | exp.Values):
         return
     if isinstance(node, exp.Column):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
+from shared.records.source import StorageClass
 from shared.schema.declared import Affinity, affinity_of
 from shared.schema.dialect.frames import Frame, Item, found_in, named, resolve
 from shared.schema.dialect.scope import UntranslatableError
@@ -49,7 +50,7 @@ def _outputs(node: Any, frame: Frame) -> Iterator[Output]:
     if isinstance(node, exp.Star):
         yield from _star(frame.items, frame.merged)
     elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
-        yield from _star(_items_named(frame, node.table), {})
+        yield from _star(_items_named(frame, node.table), {}, whole=True)
     elif isinstance(node, exp.Alias):
         yield Output(name=node.alias, node=resolve(node.this, frame), written=node.this, aliased=True)
     else:
@@ -57,12 +58,16 @@ def _outputs(node: Any, frame: Frame) -> Iterator[Output]:
         yield Output(name=_own_name(node, resolved, frame), node=resolved, written=node)
 
 
-def _star(items: tuple[Item, ...], merged: Mapping[str, Any]) -> Iterator[Output]:
+def _star(items: tuple[Item, ...], merged: Mapping[str, Any], *, whole: bool = False) -> Iterator[Output]:
+    """The columns of relations; `whole` says that those of USING are shown again, as after the relation's name."""
     if not items:
         msg = "there is nothing that * stands for"
         raise UntranslatableError(msg)
     for item in items:
-        for column in item.shown if merged is not None else item.relation.columns:
+        if item.left_out:
+            msg = f"its * stands for {', '.join(sorted(item.left_out))} of {item.name} too, not part of this job"
+            raise UntranslatableError(msg)
+        for column in item.relation.columns if whole else item.shown:
             both = merged.get(fold(column.source))
             yield Output(name=column.source, node=named(item, column.source) if both is None else both.copy())
 
@@ -89,15 +94,27 @@ def bare(node: Any) -> Any:
     return node
 
 
-def affinity_and_collation(node: Any, frame: Frame) -> tuple[Affinity, str, bool]:
-    """The affinity and collation that a resolved expression passes on, and whether it is never NULL."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a result passes on to those who read it."""
+
+    affinity: Affinity = Affinity.BLOB
+    collation: str = "BINARY"
+    not_null: bool = False
+    classes: tuple[StorageClass, ...] | None = None
+    """As those of `Named`."""
+
+
+def traits_of(node: Any, frame: Frame) -> Traits:
+    """What a resolved expression passes on: a column all that it has, anything else little or nothing."""
     node = bare(node)
     if isinstance(node, exp.Column):
         _, found = found_in(node, frame)
-        return found.affinity, found.collation, found.not_null
+        return Traits(
+            affinity=found.affinity, collation=found.collation, not_null=found.not_null, classes=found.classes
+        )
     if isinstance(node, exp.Collate):
-        affinity, _, not_null = affinity_and_collation(node.this, frame)
-        return affinity, node.expression.name.upper(), not_null
+        return replace(traits_of(node.this, frame), collation=node.expression.name.upper())
     if isinstance(node, exp.Cast):
-        return affinity_of(node.to.sql(dialect="sqlite")), "BINARY", False
-    return Affinity.BLOB, "BINARY", isinstance(node, exp.Literal)
+        return Traits(affinity=affinity_of(node.to.sql(dialect="sqlite")))
+    return Traits(not_null=isinstance(node, exp.Literal))

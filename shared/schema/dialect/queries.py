@@ -93,13 +93,13 @@ class Query:
         """Translate an expression whose columns are resolved."""
         translated = translate_expression(node, frame.scope, wanted=wanted, subquery=self._subqueries(frame))
         self._setting.notes.doubt(*translated.doubts)
-        return translated
+        return _in_parentheses(translated)
 
     def condition(self, node: Any, frame: Frame) -> Translated:
         """Translate a condition whose columns are resolved."""
         translated = translate_condition(node, frame.scope, subquery=self._subqueries(frame))
         self._setting.notes.doubt(*translated.doubts)
-        return translated
+        return _in_parentheses(translated)
 
     def typed(self, nodes: Sequence[Any], types: Sequence[TargetType], frame: Frame) -> list[str]:
         """Translate resolved expressions, each brought to a type as a column of it would store it."""
@@ -144,6 +144,12 @@ class Query:
             types.append(kind)
             self._setting.notes.doubt(*([doubt] if doubt else []))
         return types
+
+
+def _in_parentheses(translated: Translated) -> Translated:
+    """A subquery alone is no expression without its parentheses."""
+    bare_query = translated.sql.startswith(("SELECT ", "WITH ", "VALUES "))
+    return replace(translated, sql=f"({translated.sql})") if bare_query else translated
 
 
 def _only_values(select: Any) -> Any:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from shared.records.plan import TargetType
+from shared.records.plan import TargetType, TypeKind
+from shared.schema.dialect.readable import Notes
 from shared.schema.dialect.scope import Named, Translated
+
+_UNTYPED: Final = re.compile(r"NULL|[\d.]+(?:[eE][+-]?\d+)?|\(-[\d.]+(?:[eE][+-]?\d+)?\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,5 +30,14 @@ class Rendered:
 
 
 def spelled_out(value: Translated, kind: TargetType) -> str:
-    """A value of a type: NULL has none of itself."""
-    return f"NULL::{kind.sql}" if value.sql == "NULL" else value.sql
+    """A value of a type, where it matters: PostgreSQL gives NULL and numbers types of their own."""
+    return f"{value.sql}::{kind.sql}" if _UNTYPED.fullmatch(value.sql) else value.sql
+
+
+def doubt_equality(columns: Sequence[Named], clause: str, notes: Notes) -> None:
+    """Note where PostgreSQL may tell values apart that SQLite holds for equal, or the other way."""
+    for column in columns:
+        if column.type.kind is TypeKind.TEXT and column.collation.upper() != "BINARY":
+            notes.doubt(f"{clause} may tell texts apart that {column.collation} holds for equal")
+        if column.type.kind is TypeKind.JSONB:
+            notes.doubt(f"{clause} takes JSON for equal that means the same, however it is spelled")

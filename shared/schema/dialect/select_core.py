@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp
 
-from shared.records.plan import TargetType, TypeKind
+from shared.records.plan import TargetType
 from shared.schema.dialect.arm_types import TEXT, comparable
 from shared.schema.dialect.frames import Frame, resolve
 from shared.schema.dialect.from_clause import FromTranslator, Joined, Link, where_links
 from shared.schema.dialect.grouping import beside, has_aggregate
 from shared.schema.dialect.ordering import Direction, direction_of, limits_of, order_term, place_of, uncollated
-from shared.schema.dialect.outputs import affinity_and_collation, aliases_of, bare, outputs_of
+from shared.schema.dialect.outputs import aliases_of, bare, outputs_of, traits_of
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.rendered import Rendered, spelled_out
+from shared.schema.dialect.rendered import Rendered, doubt_equality, spelled_out
 from shared.schema.dialect.scope import Named, Translated, UntranslatableError
 from shared.schema.names import Names, fold
 
@@ -28,9 +29,10 @@ class Core:
     """The translation of one SELECT without set operations."""
 
     def __init__(self, query: Query, node: Any, outer: Frame | None) -> None:
-        self._query, self._node = query, node
+        self._query, self._node = query, _with_windows(node)
         self._outer = outer
         _refuse_unknown(node)
+        node = self._node
         translator = FromTranslator(
             setting=query.setting,
             outer=outer,
@@ -52,6 +54,8 @@ class Core:
         if distinct:
             types = [kind if comparable(kind.kind) else TEXT for kind in types]
         columns = self._columns(types)
+        if distinct:
+            doubt_equality(columns, "DISTINCT", self._query.setting.notes)
         typed = self._query.typed([each.node for each in self._outputs], types, self._frame)
         listed = ", ".join(f"{sql} AS {quoted(column.name)}" for sql, column in zip(typed, columns, strict=True))
         clauses = [f"SELECT {'DISTINCT ' if distinct else ''}{listed}", *self._clauses()]
@@ -62,11 +66,16 @@ class Core:
         names = Names(preserve=self._query.setting.preserve)
         columns = []
         for output, kind in zip(self._outputs, types, strict=True):
-            affinity, collation, not_null = affinity_and_collation(output.node, self._frame)
-            name = names.give(output.name).name
+            traits = traits_of(output.node, self._frame)
             columns.append(
                 Named(
-                    source=output.name, name=name, type=kind, affinity=affinity, collation=collation, not_null=not_null
+                    source=output.name,
+                    name=names.give(output.name).name,
+                    type=kind,
+                    affinity=traits.affinity,
+                    collation=traits.collation,
+                    not_null=traits.not_null,
+                    classes=traits.classes,
                 )
             )
         return tuple(columns)
@@ -108,9 +117,9 @@ class Core:
         if not comparable(kind.kind):
             msg = "it groups by json, which PostgreSQL cannot compare"
             raise UntranslatableError(msg)
-        _, collation, _ = affinity_and_collation(node, self._frame)
-        if kind.kind is TypeKind.TEXT and collation != "BINARY":
-            self._query.setting.notes.doubt(f"GROUP BY tells texts apart that {collation} holds for equal")
+        collation = traits_of(node, self._frame).collation
+        grouped = Named(source="", name="", type=kind, collation=collation)
+        doubt_equality([grouped], "GROUP BY", self._query.setting.notes)
         # A constant there would be a position or an error to PostgreSQL.
         return value.sql if any(True for _ in node.find_all(exp.Column)) else f"(SELECT {spelled_out(value, kind)})"
 
@@ -138,9 +147,10 @@ class Core:
         return replace(rows, sql=f"{rows.sql} ORDER BY {', '.join(terms)}{limits}")
 
     def _direction(self, term: Any, node: Any, value: Translated) -> Direction:
-        affinity, collation, _ = affinity_and_collation(node, self._frame)
+        traits = traits_of(node, self._frame)
         kind = value.type or TEXT
-        return direction_of(term, Named(source="", name="", type=kind, affinity=affinity, collation=collation))
+        sorted_by = Named(source="", name="", type=kind, affinity=traits.affinity, collation=traits.collation)
+        return direction_of(term, sorted_by)
 
     def _ordered_distinct(self, rows: Rendered, order: Any, limits: str) -> Rendered:
         """DISTINCT is done first and ordered from without: PostgreSQL sorts its results alone, as they are."""
@@ -167,6 +177,22 @@ class Core:
                     return number
         resolved = bare(resolve(node, self._frame, self._aliases)).sql()
         return next((n for n, output in enumerate(self._outputs) if bare(output.node).sql() == resolved), None)
+
+
+def _with_windows(select: Any) -> Any:
+    """Write the windows that WINDOW names where they are used."""
+    if not select.args.get("windows"):
+        return select
+    written = select.copy()
+    named = {fold(window.this.name): window for window in written.args["windows"]}
+    written.set("windows", None)
+    for window in list(written.find_all(exp.Window)):
+        definition = named.get(fold(window.alias)) if window.args.get("alias") is not None else None
+        if definition is not None:
+            window.set("alias", None)
+            for part in ("partition_by", "order", "spec"):
+                window.set(part, copy.deepcopy(definition.args.get(part)))
+    return written
 
 
 def _refuse_unknown(node: Any) -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from shared.records.plan import TargetType
+from shared.records.plan import TargetType, TypeKind
+from shared.records.source import StorageClass
 from shared.schema.declared import Affinity
 from shared.schema.dialect.arm_types import TEXT, comparable
 from shared.schema.dialect.frames import Frame
 from shared.schema.dialect.ordering import direction_of, limits_of, order_term, place_of, uncollated
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.rendered import Rendered
+from shared.schema.dialect.rendered import Rendered, doubt_equality
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import fold
 
@@ -37,6 +38,8 @@ def set_operation(query: Query, node: Any, outer: Frame | None, wanted: Sequence
         sql = f"({sql}) {operator} ({rendered.sql})" if sql else rendered.sql
     together = zip(*(each.columns for each in first), strict=True)
     columns = tuple(_joined(each, kind) for each, kind in zip(together, types, strict=True))
+    if any(operator != "UNION ALL" for operator, _ in arms[1:]):
+        doubt_equality(columns, "a set operation", query.setting.notes)
     nulls = tuple(all(each) for each in zip(*(each.nulls for each in first), strict=True))
     return _ordered(query, node, Rendered(sql=sql, columns=columns, nulls=nulls), [arm for _, arm in arms])
 
@@ -73,7 +76,16 @@ def _joined(columns: Sequence[Named], kind: TargetType) -> Named:
         type=kind,
         affinity=affinities.pop() if len(affinities) == 1 else Affinity.BLOB,
         not_null=all(column.not_null for column in columns),
+        classes=_classes(columns, kind),
     )
+
+
+def _classes(columns: Sequence[Named], kind: TargetType) -> tuple[StorageClass, ...] | None:
+    """The storage classes of a column that several SELECTs fill."""
+    known = {each for column in columns for each in column.classes or ()}
+    if all(column.type.kind is kind.kind for column in columns):
+        return None if any(column.classes is None for column in columns) else tuple(sorted(known))
+    return tuple(StorageClass) if kind.kind is TypeKind.TEXT else (StorageClass.INTEGER, StorageClass.REAL)
 
 
 def _place_in_set(term: Any, rows: Rendered, arms: Sequence[Any]) -> int:
