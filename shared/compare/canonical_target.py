@@ -93,7 +93,7 @@ def _time(value: bytes) -> Form:
 def _jsonb(value: str) -> Form:
     try:
         return read_json(value)
-    except ValueError:  # nested more deeply than Python's parser goes
+    except ValueError:  # a value that no source has: it differs from all of them
         return ("?", value)
 
 

@@ -6,11 +6,13 @@ import json
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
+from shared.compare.deep_json import SHALLOW, deep_digest, is_deep
 from shared.compare.forms import Form, plain_decimal
 
 _OBJECT: Final = "{"
 _ARRAY: Final = "["
 _NUMBER: Final = "#"
+_DEEP: Final = "^"
 
 
 class _Number(str):
@@ -24,15 +26,17 @@ def read_json(text: str) -> Form:
 
     Raises:
         ValueError: for no JSON, for what jsonb cannot hold without loss (a name twice in one object, U+0000,
-            half a surrogate pair), and for nesting deeper than the interpreter's recursion limit.
+            half a surrogate pair).
     """
-    try:
-        form = _form(_DECODER.decode(text))
-        repr(form).encode()
-    except RecursionError as error:
-        msg = "JSON is nested too deeply to be compared"
-        raise ValueError(msg) from error
+    if is_deep(text):
+        return (_DEEP, deep_digest(text, _scalar))
+    form = _form(_DECODER.decode(text))
+    repr(form).encode()
     return form
+
+
+def _scalar(text: str) -> str:
+    return repr(_form(_DECODER.decode(text)))
 
 
 def write_json(form: Form) -> str:
@@ -47,6 +51,8 @@ def write_json(form: Form) -> str:
         case ("[", items):
             assert isinstance(items, tuple)  # noqa: S101 - tells the type checker how read_json builds arrays
             return "[" + ", ".join(map(write_json, items)) + "]"
+        case ("^", str(digest)):
+            return f"JSON of more than {SHALLOW} levels with the digest {digest}"
         case ("#", number):
             return str(number)
         case (constant,):

@@ -56,6 +56,7 @@ _DATA: Final = (
     "23P01",  # exclusion
     "42804",  # a value of another type than its column
     "54000",  # a row or index entry beyond PostgreSQL's limits
+    "54001",  # JSON of more levels than max_stack_depth allows
 )
 _STATUS: Final = re.compile(r"^[A-Z_]+: (?:\[libpq\] )?")
 """What ADBC writes before a message: ``IO: [libpq]``."""

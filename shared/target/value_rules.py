@@ -126,9 +126,39 @@ def has_duplicate_names(document: str) -> bool:
         _DUPLICATE_FINDER.decode(document)
     except _DuplicateNameError:
         return True
-    except (ValueError, RecursionError):
-        return False  # PostgreSQL says itself what is wrong with it: no JSON, or nested too deep
+    except ValueError:
+        return False  # PostgreSQL says itself what is wrong with it
+    except RecursionError:
+        return _has_duplicates_below(document)
     return False
+
+
+def _has_duplicates_below(document: str) -> bool:
+    """As `has_duplicate_names`, for documents of more levels than Python's parser follows (some 1,000)."""
+    levels: list[set[str]] = []
+    last: str | None = None
+    for part in _JSON_PART.findall(document):
+        if part in "[{":
+            levels.append(set())
+        elif part in "]}":
+            levels[-1:] = []
+        elif part == ":":
+            if not levels or last is None:
+                return False  # no JSON, as PostgreSQL will say
+            if last in levels[-1]:
+                return True
+            levels[-1].add(last)
+            last = None
+        else:
+            last = _unescaped(part)
+    return False
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text  # no JSON, as PostgreSQL will say
 
 
 class _DuplicateNameError(Exception):
@@ -140,6 +170,7 @@ def _refuse_duplicates(members: list[tuple[str, Any]]) -> None:
         raise _DuplicateNameError
 
 
+_JSON_PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:]', re.DOTALL)
 _WIDE: Final = Context(prec=40)
 """More digits than any integer (19) or shortest real (17) of a source has."""
 _INFINITIES: Final[Mapping[str, str]] = MappingProxyType({"inf": "Infinity", "-inf": "-Infinity"})
