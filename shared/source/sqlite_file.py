@@ -26,6 +26,9 @@ _ENTROPY_BYTES: Final = 4096
 """How much of a file's beginning is judged; an encrypted database has at least one page of this size."""
 _ENCRYPTED_ENTROPY: Final = 7.5
 """Bits a byte. 4,096 random bytes measure 7.94 to 7.97, text below 5, programs and images mostly below 7."""
+_LATEST_FORMAT: Final = (4).to_bytes(4)
+_FIRST_PAGE_TYPES: Final = (b"\x05", b"\x0d")
+"""The first page is an inner page or a leaf of a table's B-tree (fileformat2, section 1.6)."""
 _BUSY_SECONDS: Final = 10.0
 """How long a read of a live source waits for a writer's lock."""
 _CACHE_KIB: Final = 16 * 1024
@@ -153,7 +156,7 @@ def look_at(path: Path) -> None:
 
 def _finding(path: Path, beginning: bytes) -> str:
     if beginning.startswith(_HEADER):
-        return ""
+        return _encrypted_behind_header(path, beginning)
     if not beginning:
         return (
             f"the source {path} is an empty file, which SQLite takes for a database without tables: "
@@ -167,6 +170,18 @@ def _finding(path: Path, beginning: bytes) -> str:
             "random; decrypt it first (SQLCipher: `SELECT sqlcipher_export('plain')`)"
         )
     return f"the source {path} is not a SQLite database: it begins with {beginning[:16]!r}, check the path"
+
+
+def _encrypted_behind_header(path: Path, beginning: bytes) -> str:
+    """Some ciphers leave the first 16 to 32 bytes as they are, and all that follows looks random."""
+    schema_format, page_type = beginning[44:48], beginning[100:101]
+    odd = schema_format > _LATEST_FORMAT or page_type not in _FIRST_PAGE_TYPES
+    if not odd or _entropy(beginning) <= _ENCRYPTED_ENTROPY:
+        return ""
+    return (
+        f"the source {path} begins like a SQLite database and looks encrypted behind that: decrypt it first, with the "
+        "program that wrote it (SQLCipher: `SELECT sqlcipher_export('plain')`)"
+    )
 
 
 def _entropy(sample: bytes) -> float:
