@@ -35,7 +35,8 @@ def make_events(path: Path, *, rows: int = ROWS, seed: int = SEED) -> Path:
     done = path.with_suffix(f".{rows}.{seed}.done")
     if done.exists() and path.exists():
         return path
-    path.unlink(missing_ok=True)
+    for other in (path, *path.parent.glob(f"{path.stem}.*.done")):
+        other.unlink(missing_ok=True)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")

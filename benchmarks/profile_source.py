@@ -1,31 +1,129 @@
-"""How long the profile of every value takes, by processes: ``python -m benchmarks.profile_source``."""
+"""How long the profile of a table takes beside copying it: ``python -m benchmarks.profile_source``.
+
+    python -m benchmarks.profile_source                                  2,000,000 rows
+    python -m benchmarks.profile_source --rows 10000000 --rounds 1
+
+Profiles every value, then a sample, then copies the same rows by our copy path (read, convert, binary COPY into a
+bare table, commit a chunk) without ledger, broker or verification, each with as many processes; prints the ratios.
+Times differ between machines, ratios hardly do.
+"""
 
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
+import os
+import statistics
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.events_table import ROWS, make_events
+from benchmarks.main_job import check_rows, database, run_sql
+from producer.local_postgres import start_postgres, stop_postgres
+from producer.survey import chunks_of
+from shared.records.keys import ChunkRange
+from shared.records.plan import JobOptions, ProfileMode, TablePlan, TypeKind
+from shared.records.source import TableProfile
+from shared.schema.objects import translate
+from shared.settings import load_settings
 from shared.source.kinds import open_source
+from shared.target.connections import SessionSettings, connect_arrow
+from shared.target.convert import to_target
+from shared.target.copy_writer import write_bare
+from shared.target.ddl import create_table
 
 _FOLDER = Path(__file__).parent / "work"
+_NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
+_SESSION = SessionSettings(
+    application_name="benchmark", connect_timeout_s=10, lock_timeout_s=60, idle_timeout_s=600, durable=False
+)
 
 
 def main() -> None:
-    """Profile the benchmark's table with one process, then with two."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    """Time the profiles and the copy, round by round."""
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     arguments.add_argument("--rows", type=int, default=ROWS)
-    rows = arguments.parse_args().rows
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--processes", type=int, default=2)
+    options = arguments.parse_args()
     _FOLDER.mkdir(exist_ok=True)
-    source = make_events(_FOLDER / "events.sqlite", rows=rows)
+    source = make_events(_FOLDER / "events.sqlite", rows=options.rows)
+    print(f"source: {options.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; {os.cpu_count()} cores")
+    settings = load_settings(home=_FOLDER / "home")
+    server = start_postgres(settings)
+    seconds: dict[str, list[float]] = {"full": [], "sample": [], "copy": []}
+    try:
+        for number in range(1, options.rounds + 1):
+            for mode in ProfileMode:
+                took, profile = _profile(source, mode, options.processes)
+                seconds[mode].append(took)
+                seen = profile.sampled_rows or profile.rows
+                print(f"round {number}: profile of {seen:,} rows  {took:6.1f} s")
+            seconds["copy"].append(_copy(source, server, options.rows, options.processes))
+            print(f"round {number}: copy of {options.rows:,} rows     {seconds['copy'][-1]:6.1f} s")
+    finally:
+        stop_postgres(settings)
+    _summary({name: statistics.median(times) for name, times in seconds.items()})
+
+
+def _summary(medians: dict[str, float]) -> None:
+    copy = medians["copy"]
+    for mode in ProfileMode:
+        print(f"median: {mode} profile {medians[mode]:.1f} s, copy {copy:.1f} s, ratio {medians[mode] / copy:.2f}")
+
+
+def _profile(source: Path, mode: ProfileMode, processes: int) -> tuple[float, TableProfile]:
     with open_source(str(source), frozen=True) as reader:
         (table,) = reader.catalog().tables
-        for processes in (1, 2):
+        begin = time.perf_counter()
+        profile = reader.profile(table, processes=processes, mode=mode)
+        return time.perf_counter() - begin, profile
+
+
+def _copy(source: Path, server: str, rows: int, processes: int) -> float:
+    with database(server, "bench_profile") as url:
+        plan, ranges = _planned(source)
+        run_sql(url, create_table(plan))
+        hands = [ranges[first::processes] for first in range(processes)]
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(_ready, range(processes)))  # starting Python and importing Arrow is no copying
             begin = time.perf_counter()
-            profile = reader.profile(table, processes=processes)
-            seconds = time.perf_counter() - begin
-            print(f"{profile.rows:,} rows, {len(profile.columns)} columns, {processes} processes: {seconds:.1f} s")
+            list(pool.map(functools.partial(_copy_ranges, source, url, plan), hands))
+            took = time.perf_counter() - begin
+        check_rows(url, rows)
+    return took
+
+
+def _planned(source: Path) -> tuple[TablePlan, list[ChunkRange]]:
+    options = JobOptions()
+    with open_source(str(source), frozen=True) as reader:
+        catalog = reader.catalog()
+        (table,) = catalog.tables
+        profile = reader.profile(table, mode=ProfileMode.SAMPLE)
+        plan = translate(catalog, {table.name: profile}, target_schema="public", options=options).tables[0]
+        plan = replace(plan, sampled=False)  # as after a full profile, which has no cause to suspect any column
+        return plan, [chunk.key_range for chunk in chunks_of(reader, plan, options.chunk_bytes)]
+
+
+def _ready(number: int) -> int:
+    time.sleep(1)  # so that each process gets one
+    return number
+
+
+def _copy_ranges(source: Path, url: str, plan: TablePlan, ranges: Sequence[ChunkRange]) -> None:
+    """Copy some chunks: what one worker does, but for the ledger."""
+    numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
+    mixed = [column.source for column in plan.columns if column.mixed]
+    with closing(connect_arrow(url, _SESSION)) as connection, open_source(str(source), frozen=True) as reader:
+        for key_range in ranges:
+            rows = reader.read_arrow(plan.read, key_range, suspects=mixed, as_numbers=numbers)
+            write_bare(connection, to_target(rows, plan.columns), plan)
+            connection.commit()
 
 
 if __name__ == "__main__":
