@@ -354,5 +354,5 @@ def test_abilities_are_what_the_server_says(connection: Connection) -> None:
     assert str(abilities.version) == connection.exec_driver_sql("SHOW server_version_num").scalar_one()
     there = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'citext')"
     assert abilities.citext == connection.exec_driver_sql(there).scalar_one(), "a superuser may make it where it is"
-    icu = "SELECT count(*) > 0 FROM pg_collation WHERE collprovider = 'i'"
+    icu = "SELECT count(*) > 0 FROM pg_collation WHERE collname = 'und-x-icu'"
     assert abilities.icu == connection.exec_driver_sql(icu).scalar_one()
