@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from targetkit import SESSION, column, plan_of, source_rows
 
-from shared.errors import OperatorError, TransientError
+from shared.errors import MissingParentError, OperatorError, TransientError
 from shared.records.keys import RawText, SourceRow
-from shared.records.plan import LoadPath, TablePlan, TargetColumn
+from shared.records.plan import GeneratedPlan, LoadPath, TablePlan, TargetColumn
 from shared.records.work import CopyPath
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import connect_rows
@@ -189,3 +189,82 @@ def test_a_unique_value_may_go_from_row_to_row(rows: Any) -> None:
     assert _run(rows, "SELECT * FROM public.t ORDER BY k") == [(1, "b"), (2, "c"), (3, "d"), (4, "e"), (9, "z")]
     assert result.rows == 4
     assert [(reject.values, reject.column) for reject in result.rejects] == [((5, "z"), None)]
+
+
+_FAMILY = """
+    CREATE TABLE public.p (id bigint PRIMARY KEY);
+    INSERT INTO public.p VALUES (1);
+    CREATE TABLE public.t (id bigint PRIMARY KEY, v bigint REFERENCES public.{parent} {deferred})
+"""
+
+
+@pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
+@pytest.mark.parametrize("load", LoadPath)
+def test_rows_without_a_parent_become_rejects_at_last(rows: Any, deferred: str, load: LoadPath) -> None:
+    """Where no parent is on its way any more, each orphan is a reject of its own, deferred constraints included."""
+    _run(rows, _FAMILY.format(parent="p", deferred=deferred))
+    plan = plan_of(column("bigint", "id"), column("bigint"), load=load, match_key=("id",))
+    batch = source_rows([1, 2, 3, 4, 5], [1, 7, None, 8, 1])
+    result = write_carefully(rows, [batch], plan, reject_orphans=True)
+    rows.commit()
+    assert _run(rows, "SELECT id FROM public.t ORDER BY id") == [(1,), (3,), (5,)]
+    assert sorted(reject.values[0] for reject in result.rejects) == [2, 4]
+    assert all("foreign key" in reject.reason for reject in result.rejects)
+    assert result.rows == 3
+
+
+@pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
+def test_parents_of_the_same_chunk_are_waited_for(rows: Any, deferred: str) -> None:
+    """Rows that refer to rows of later batches come in once those have, whatever was refused between them."""
+    _run(rows, _FAMILY.format(parent="t", deferred=deferred))
+    plan = plan_of(column("bigint", "id"), column("bigint"), load=LoadPath.UPSERT, match_key=("id",))
+    batches = [source_rows([1, 2, 3], [4, 99, 1]), source_rows([4, 5], [5, None])]
+    result = write_carefully(rows, batches, plan, reject_orphans=True)
+    rows.commit()
+    assert _run(rows, "SELECT id FROM public.t ORDER BY id") == [(1,), (3,), (4,), (5,)]
+    assert [reject.values for reject in result.rejects] == [(2, 99)]
+
+
+def test_rows_without_a_parent_are_not_written_before(rows: Any) -> None:
+    """As long as the parent may come, a foreign key is a reason to try again, and says so by its class."""
+    _run(rows, _FAMILY.format(parent="p", deferred=""))
+    plan = plan_of(column("bigint", "id"), column("bigint"), load=LoadPath.UPSERT, match_key=("id",))
+    with pytest.raises(MissingParentError, match="foreign key"):
+        write_carefully(rows, [source_rows([1, 2], [1, 7])], plan)
+
+
+@pytest.mark.parametrize("load", LoadPath)
+def test_generated_columns_are_never_written(rows: Any, load: LoadPath) -> None:
+    """The target computes them; what the source holds there is no reason to refuse a row, and stays in a reject."""
+    _run(rows, "CREATE TABLE public.t (id bigint PRIMARY KEY, g bigint GENERATED ALWAYS AS (id * 2) STORED, v bigint)")
+    generated = column("bigint", "g", generated=GeneratedPlan(sql="id * 2"))
+    plan = plan_of(column("bigint", "id"), generated, column("bigint"), load=load, match_key=("id",))
+    batch = source_rows([1, 2, 3], ["no number", None, 6], [10, "N/A", 30])
+    result = write_carefully(rows, [batch], plan)
+    assert _run(rows, "SELECT * FROM public.t ORDER BY id") == [(1, 2, 10), (3, 6, 30)]
+    assert [(reject.values, reject.column) for reject in result.rejects] == [((2, None, "N/A"), "V")]
+    if load is LoadPath.UPSERT:
+        write_carefully(rows, [source_rows([1], [2], [11])], plan)
+        assert _run(rows, "SELECT * FROM public.t WHERE id = 1") == [(1, 2, 11)]
+
+
+def test_a_generated_key_matches_rows(rows: Any) -> None:
+    """Rows are upserted by a key that the target computes, and two of one chunk do not overwrite each other."""
+    _run(rows, "CREATE TABLE public.t (a text, g text GENERATED ALWAYS AS (lower(a)) STORED UNIQUE, v bigint)")
+    _run(rows, "INSERT INTO public.t (a, v) VALUES ('X', 1)")
+    generated = column("text", "g", generated=GeneratedPlan(sql="lower(a)"))
+    plan = plan_of(column("text", "a"), generated, column("bigint"), load=LoadPath.UPSERT, match_key=("g",))
+    batch = source_rows(["x", "Y", "y"], ["x", "y", "y"], [2, 3, 4])
+    result = write_carefully(rows, [batch], plan)
+    assert _run(rows, "SELECT * FROM public.t ORDER BY g") == [("x", "x", 2), ("Y", "y", 3)]
+    assert [reject.values for reject in result.rejects] == [("y", "y", 4)]
+
+
+def test_json_beyond_the_servers_depth_becomes_a_reject(rows: Any) -> None:
+    """Thousands of levels arrive; what PostgreSQL's max_stack_depth does not allow is that row's reject."""
+    _run(rows, "CREATE TABLE public.t (id bigint, v jsonb)")
+    deep = ["[" * levels + "]" * levels for levels in (2_000, 200_000)]
+    plan = plan_of(column("bigint", "id"), column("jsonb"))
+    result = write_carefully(rows, [source_rows([1, 2, 3], [*deep, "{}"])], plan)
+    assert _run(rows, "SELECT id FROM public.t ORDER BY id") == [(1,), (3,)]
+    assert [reject.key for reject in result.rejects] == [(2,)]
