@@ -94,7 +94,7 @@ def test_a_doubt_is_said() -> None:
         ("name REGEXP 'x'", "REGEXP is a function that the application gives SQLite"),
         ("mine(a)", "mine is no function that is translated"),
         ("a = name", "is a text that SQLite reads as a number"),
-        ("name", "where a condition is asked for"),
+        ("raw", "where a condition is asked for"),
         ("gone > 1", "no column gone"),
     ],
 )

@@ -15,9 +15,8 @@ from shared.records.keys import KeyValue
 from shared.records.plan import TypeKind
 from shared.schema.constants import INT64_MAX, INT64_MIN
 from shared.schema.declared import Affinity, affinity_of
-from shared.schema.dialect.conversions import as_bigint, as_double, as_number, as_text, number_in
+from shared.schema.dialect.conversions import as_bigint, as_double, as_number, as_text, number_at_start, number_in
 from shared.schema.dialect.values import (
-    DOUBLE,
     NULL,
     Holds,
     Value,
@@ -30,8 +29,6 @@ from shared.schema.dialect.values import (
 )
 from shared.schema.dialect.walk import Handler, Walk, refuse
 
-FAR_NUMBERS: Final = "a text that spells a number beyond a double's range is an error"
-_REAL: Final = "[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PARSED: Final = {"DECIMAL": Affinity.NUMERIC, "VARBINARY": Affinity.BLOB}
 """How sqlglot names the affinities that it has other names for."""
 
@@ -72,8 +69,8 @@ def _whole(value: KeyValue) -> int:
 
 
 def _as_integer(walk: Walk, value: Value) -> Value:
-    if _is_text(value):
-        return integer(_cut(_prefix(walk, value, "[+-]?[0-9]+")))
+    if value.kind is TypeKind.TEXT and value.holds is Holds.TEXT:
+        return integer(_cut(number_at_start(walk, value, "[+-]?[0-9]+")))
     number = as_number(walk, value)
     if number.holds is Holds.INTEGER:
         return integer(as_bigint(walk, value))
@@ -86,27 +83,8 @@ def _cut(sql: str) -> str:
     return f"(CASE {ends} ELSE {sql}::bigint END)"
 
 
-def _is_text(value: Value) -> bool:
-    return value.kind is TypeKind.TEXT and value.holds is Holds.TEXT
-
-
-def _prefix(walk: Walk, value: Value, shape: str) -> str:
-    """The number at the beginning of a text, or 0."""
-    walk.doubt(FAR_NUMBERS)
-    found = f"substring({value.sql} COLLATE \"C\" from '^[ \\t\\n\\v\\f\\r]*({shape})')"
-    return f"(CASE WHEN {value.sql} IS NOT NULL THEN coalesce({found}, '0')::numeric END)"
-
-
 def _as_real(walk: Walk, value: Value) -> Value:
-    if _is_text(value):
-        return real(f"{_prefix(walk, value, _REAL)}::double precision")
     return real(as_double(walk, as_number(walk, value)))
-
-
-def _as_numeric(walk: Walk, value: Value) -> Value:
-    if _is_text(value):
-        return Value(sql=f"{_prefix(walk, value, _REAL)}::double precision", type=DOUBLE, holds=Holds.NUMBER)
-    return as_number(walk, value)
 
 
 def _as_text(walk: Walk, value: Value) -> Value:
@@ -128,7 +106,7 @@ _CASTS: Final = MappingProxyType(
     {
         Affinity.INTEGER: _as_integer,
         Affinity.REAL: _as_real,
-        Affinity.NUMERIC: _as_numeric,
+        Affinity.NUMERIC: as_number,
         Affinity.TEXT: _as_text,
         Affinity.BLOB: _as_blob,
     }

@@ -27,6 +27,8 @@ from shared.schema.dialect.walk import Walk, refuse
 from shared.schema.literals import UnfitError, literal
 
 REAL_SPELLING: Final = "a real of more than 15 digits, or with an exponent, becomes a text in PostgreSQL's spelling"
+FAR_NUMBERS: Final = "a text that spells an integer beyond 2^53, or a number beyond a double's range, counts otherwise"
+_REAL: Final = "[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
 JSON_NUMBERS: Final = "a text in JSON counts as NULL where a number is asked for"
 JSON_TEXTS: Final = "in JSON true and false are 1 and 0 to SQLite, objects and numbers are spelled by PostgreSQL"
 MOMENT_SPELLING: Final = "a moment that becomes a text is spelled in one way, whatever its text was in the source"
@@ -59,6 +61,8 @@ def as_condition(walk: Walk, value: Value) -> str:
         return value.sql
     if value.holds.is_number or value.holds is Holds.JSON:
         return f"({as_number(walk, value).sql} <> 0)"
+    if value.kind is TypeKind.TEXT and value.holds is Holds.TEXT:
+        return f"({as_number(walk, value).sql} <> 0)"
     return refuse(f"{value.sql} is a {value.holds} where a condition is asked for")
 
 
@@ -74,17 +78,32 @@ def number_in(value: KeyValue) -> int | float:
 
 def as_number(walk: Walk, value: Value) -> Value:
     """A value where a number is asked for."""
+    if isinstance(value.constant, str | bytes):
+        return constant(number_in(value.constant))
+    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.INTEGER:
+        return replace(value, sql=f"{value.sql}::integer", type=BIGINT, most=1, natural=True)
+    if value.holds.is_number or value.type is None:
+        return value
+    return _read_as_number(walk, value)
+
+
+def _read_as_number(walk: Walk, value: Value) -> Value:
+    """The number that a text spells, or begins with."""
     if value.holds is Holds.JSON:
         return _json_as_number(walk, value)
     if value.kind in INTEGERS and value.holds is Holds.TEXT:
         return replace(value, holds=Holds.INTEGER, form="")
-    if isinstance(value.constant, str | bytes):
-        return constant(number_in(value.constant))
-    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.INTEGER:
-        return replace(value, sql=f"{value.sql}::integer", type=BIGINT)
-    if value.holds.is_number or value.type is None:
-        return value
+    if value.kind is TypeKind.TEXT and value.holds is Holds.TEXT:
+        sql = f"{number_at_start(walk, value, _REAL)}::double precision"
+        return Value(sql=sql, type=DOUBLE, holds=Holds.NUMBER)
     return refuse(f"{value.sql} is a {value.holds} where a number is asked for")
+
+
+def number_at_start(walk: Walk, value: Value, shape: str) -> str:
+    """The number of that shape which a text begins with, or 0, as numeric."""
+    walk.doubt(FAR_NUMBERS)
+    found = f"substring({value.sql} COLLATE \"C\" from '^[ \\t\\n\\v\\f\\r]*({shape})')"
+    return f"(CASE WHEN {value.sql} IS NOT NULL THEN coalesce({found}, '0')::numeric END)"
 
 
 def _json_as_number(walk: Walk, value: Value) -> Value:
