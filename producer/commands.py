@@ -24,6 +24,7 @@ from shared.ledger.jobs import (
     cancel_job,
     move_job,
     read_job,
+    read_tables,
     reopen_tables,
     requeue_chunks,
     reset_comparisons,
@@ -164,7 +165,8 @@ def requeue(
         broken = _broken_tables(progress_of(target, job.id), table) if chunk is None else ()
         with target.ledger(f"requeueing chunks of job {job.id}") as ledger:
             chunks = requeue_chunks(ledger, job.id, table=table, number=chunk)
-            if not chunks and not broken:
+            unswapped = any(each.plan.swap_into is not None for each in read_tables(ledger, job.id))
+            if not chunks and not broken and not (unswapped and job.state == JobState.FAILED):
                 raise OperatorError(_nothing_to_requeue(job, table, chunk))
             reopen_tables(ledger, job.id)
             move_job(ledger, job.id, JobState.COPYING)
@@ -253,4 +255,4 @@ def _requeued(chunks: int, broken: Sequence[str]) -> str:
     parts = [f"{chunks} chunks"] if chunks else []
     if broken:
         parts.append(f"tables {', '.join(broken)}")
-    return " and ".join(parts)
+    return " and ".join(parts) or "what was left to do at its end is"

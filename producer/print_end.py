@@ -65,7 +65,7 @@ def _hints(end: JobEnd) -> Iterable[str]:
     job, progress = end.progress.job, end.progress
     if any(failure.source_changed for failure in end.failures):
         yield "the source has changed, which requeueing cannot mend; start a new job, without --no-snapshot:"
-        yield "  producer start --recreate    (drops tables of the same names first)"
+        yield "  producer start --recreate    (replaces the tables once the new ones are complete)"
     elif progress.failed:
         yield f"copy the failed chunks again: producer requeue {job}"
     elif progress.state == JobState.FAILED and not progress.mismatches:

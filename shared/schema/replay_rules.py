@@ -9,6 +9,7 @@ from shared.errors import OperatorError
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, Treatment
 from shared.schema.rules import RuleBook, Said
+from shared.schema.treated import fitting
 
 _HOLDS_EMPTY_TEXT: Final = frozenset({TypeKind.TEXT, TypeKind.BYTEA, TypeKind.OTHER})
 """Where an empty text was no reject, so that rows with one are in the target as they are."""
@@ -34,13 +35,14 @@ def _retreated(plan: TablePlan, column: TargetColumn, said: Said) -> TargetColum
         _refuse(f"{said.rule('name')} names {place} {said.name}", f"as {column.name}")
     if said.type is not None and said.type != column.type:
         _refuse(f"{said.rule('type')} gives {place} the type {said.type.sql}", f"as {column.type.sql}")
-    _refuse_changes(place, column, said)
-    return replace(column, treatment=said.treatment)
+    wanted = fitting(said.treatment, column.type)
+    _refuse_changes(place, column, wanted)
+    return replace(column, treatment=wanted)
 
 
-def _refuse_changes(place: str, column: TargetColumn, said: Said) -> None:
+def _refuse_changes(place: str, column: TargetColumn, wanted: Treatment) -> None:
     """Let only such treatments change as no row that arrived could have needed."""
-    was, wanted = column.treatment, said.treatment
+    was = column.treatment
     if wanted.form != was.form:
         _refuse(f"the form of {place} is {wanted.form or 'unset'} now", f"with {was.form or 'none'}")
     if wanted.null_if_empty != was.null_if_empty and column.type.kind in _HOLDS_EMPTY_TEXT:
