@@ -37,6 +37,7 @@ from workers.objects import Built, build_table
 
 ID = column("bigint", "id")
 PRIMARY = KeyPlan(name="t_pkey", columns=("id",), graded_as=GradedAs(kind=ObjectKind.PRIMARY_KEY, name="(id)"))
+FOREIGN = GradedAs(kind=ObjectKind.FOREIGN_KEY, name="(pid) -> p (id)")
 LONG = "repeat(md5('x'), 200) || string_agg(md5(n::text), '') FROM generate_series(1, 300) n"
 """A text that stays longer than a B-tree's 2,704 bytes when it is compressed."""
 
@@ -275,7 +276,7 @@ def family() -> tuple[TablePlan, TablePlan]:
         columns=("pid",),
         parent="p",
         parent_columns=("id",),
-        graded_as=GradedAs(kind=ObjectKind.FOREIGN_KEY, name="(pid) -> p (id)"),
+        graded_as=FOREIGN,
     )
     child = replace(
         plan_of(ID, column("bigint", "pid"), name="c", match_key=("id",)),
@@ -388,3 +389,45 @@ def test_a_crash_at_the_end_leaves_nothing_half_made(
     assert site.finish().endswith("is completed")
     assert site.grades()["v"] == ("exact", "")
     assert site.grades()["(pid) -> p (id)"][0] == str(Grade.APPROXIMATED)
+
+
+def test_a_row_without_parent_names_each_of_its_columns(site: Site) -> None:
+    """NULL in any column of a key needs no parent, as in SQLite; without a key a row is named by what it refers to."""
+    parent = replace(
+        plan_of(ID, column("text", "kind"), name="p"), primary_key=KeyPlan(name="p_pkey", columns=("id", "kind"))
+    )
+    key = ForeignKeyPlan(
+        name="fk", columns=("pid", "pkind"), parent="p", parent_columns=("id", "kind"), graded_as=FOREIGN
+    )
+    child = replace(plan_of(column("bigint", "pid"), column("text", "pkind"), name="c"), foreign_keys=(key,))
+    site.record(parent, child)
+    site.sql("INSERT INTO p VALUES (1, 'a')")
+    site.sql("INSERT INTO c VALUES (1, 'a'), (9, NULL), (NULL, 'z'), (1, 'b')")
+    site.build(parent)
+    site.complete("p", "c")
+    site.finish()
+    assert site.grades()[FOREIGN.name][1].endswith("1 row of c has no parent in p (first: pid 1, pkind b)")
+
+
+def test_a_unique_index_of_long_values_is_no_hash_index(site: Site) -> None:
+    """PostgreSQL has no unique hash indexes: it is left out, with the reason, and the table completes."""
+    plan = replace(plan_of(ID, column("text", "a")), indexes=(replace(index("u", "a"), unique=True),))
+    site.record(plan)
+    site.sql(f"INSERT INTO t SELECT 1, {LONG}")
+    assert site.build(plan) == Built(left_out=frozenset({("a",)}))
+    assert site.grades()["u"][0] == "refused"
+    assert "hash" not in site.grades()["u"][1]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_worst_part_grades_the_whole(site: Site, order: tuple[int, int]) -> None:
+    """Where two objects stand for one of the source, it is refused if either is."""
+    graded_as = GradedAs(kind=ObjectKind.TRIGGER, name="both")
+    both = (
+        replace(view("fine", "SELECT 1 AS one"), graded_as=graded_as),
+        replace(view("bad", "SELECT none"), graded_as=graded_as),
+    )
+    loaded(site, *(both[place] for place in order), rows="(1, 1)")
+    site.complete("p", "c")
+    site.finish()
+    assert site.grades()["both"][0] == "refused"
