@@ -35,6 +35,7 @@ _WORK = (
     "UPDATE Item SET Name = 'uno' WHERE Id = 1",
     "UPDATE Item SET Qty = Qty + 1",
     "UPDATE Item SET Name = NULL, Kind = 'odd' WHERE Id = 2",
+    "UPDATE Part SET Name = 'z' WHERE ItemId = 1 AND Nr = 1",
     "DELETE FROM Item WHERE Id = 10",
     "DELETE FROM Item",
 )
@@ -76,6 +77,7 @@ _TRIGGERS = {
     "dollars": "AFTER INSERT ON Item BEGIN INSERT INTO Log (What, New) VALUES ('$body$ $$', '$body1$'); END",
     "numbers into text": "AFTER INSERT ON Item BEGIN INSERT INTO Log (What, Old, New) VALUES (1, NEW.Qty, NEW.Id); END",
     "does nothing": "AFTER INSERT ON Item BEGIN SELECT 1; END",
+    "part of a key": "AFTER UPDATE ON Part BEGIN UPDATE Part SET Name = date('now') WHERE ItemId = NEW.ItemId; END",
     "rowid": "AFTER INSERT ON Item BEGIN INSERT INTO Log (rowid, What) VALUES (NEW.rowid * 100, 'by rowid'); END",
 }
 _ROW_BY_ROW = {"cascade in itself", "own row again", "scalar subquery", "row of a subquery"}

@@ -63,6 +63,7 @@ def test_texts_go_by_their_bytes(order: str, term: str) -> None:
         "SELECT b.Id, a.Name FROM b LEFT JOIN a ON a.B = b.Id GROUP BY b.Id",
         "SELECT a.Id, b.Word FROM a JOIN b ON b.Id > a.B GROUP BY a.Id",
         "SELECT Tag, Name FROM a GROUP BY Tag",
+        "SELECT b.Word FROM a JOIN b ON a.Tag = b.Word GROUP BY a.Tag",
         "SELECT Name, count(*) FROM a",
     ],
 )
