@@ -233,13 +233,19 @@ def check(
 
 
 @app.command()
-def report(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
+def report(
+    job: given.Job = None,
+    *,
+    target: given.Target = None,
+    verbose: given.Verbose = False,
+    as_json: given.Json = False,
+) -> None:
     """Print the proof of a copy: what was there, what arrived, what was compared, what is not exact."""
     found = commands.report(settings_of(target=target), job)
     if as_json:
         printing.print_json(found)
     else:
-        print_plan.print_report(printing.out(), found)
+        print_plan.print_report(printing.out(), found, verbose=verbose)
 
 
 app.command()(start_commands.demo)

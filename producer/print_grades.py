@@ -38,9 +38,11 @@ def print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bo
         console.print(f"… and {hidden} more: --verbose", soft_wrap=True)
 
 
-def grade_line(grade: ObjectGrade) -> Text:
-    """One object that is not exact, and why."""
-    return _line([grade])
+def print_not_exact(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
+    """What is not exact and why, the worst first: one line a reason, with `verbose` one an object."""
+    ordered = [grade for worst in _WORST_FIRST for grade in grades if grade.grade is worst]
+    for alike in [[grade] for grade in ordered] if verbose else _by_reason(ordered):
+        console.print(_line(alike), soft_wrap=True)
 
 
 def _by_kind(grades: Iterable[ObjectGrade]) -> Table:

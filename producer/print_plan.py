@@ -10,7 +10,7 @@ from rich.text import Text
 
 from producer.print_end import mismatches_view
 from producer.print_failures import failures_view
-from producer.print_grades import grade_line, print_grades
+from producer.print_grades import print_grades, print_not_exact
 from producer.print_status import table_of
 from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
@@ -124,7 +124,7 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
     console.print(view)
 
 
-def print_report(console: Console, report: Report) -> None:
+def print_report(console: Console, report: Report, *, verbose: bool = False) -> None:
     """The proof of a copy, for people."""
     for name, text in _facts(report):
         console.print(Text.assemble((f"{name:<12}", "bold"), text), soft_wrap=True)
@@ -140,8 +140,7 @@ def print_report(console: Console, report: Report) -> None:
     doubts = len(report.not_exact)
     exact = counted(report.exact_objects, "object")
     console.print(f"schema: {exact} exact{f', {doubts} not' if doubts else ''}", soft_wrap=True)
-    for grade in report.not_exact:
-        console.print(grade_line(grade), soft_wrap=True)
+    print_not_exact(console, report.not_exact, verbose=verbose)
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:
