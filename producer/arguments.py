@@ -67,7 +67,12 @@ ChunkMb = Annotated[
 ]
 SchemaOnly = Annotated[bool, typer.Option("--schema-only", help="Make the tables and their keys, copy no rows.")]
 DataOnly = Annotated[bool, typer.Option("--data-only", help="Copy rows into tables that are there; make none.")]
-Recreate = Annotated[bool, typer.Option("--recreate", help="Replace tables of the same names; the old ones stay until the new ones are complete.")]
+Recreate = Annotated[
+    bool,
+    typer.Option(
+        "--recreate", help="Replace tables of the same names; the old ones stay until the new ones are complete."
+    ),
+]
 OnConflictOption = Annotated[
     OnConflict, typer.Option("--on-conflict", help="What becomes of a row whose key the target already holds.")
 ]

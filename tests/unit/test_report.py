@@ -85,6 +85,7 @@ REPORT = Report(
             table="Orders [x]", chunk=4, key_range="[3, ∞)", attempts=5, error="disk full", source_changed=False
         ),
     ),
+    unreadable=(),
     exact_objects=9,
     not_exact=(
         ObjectGrade(kind=ObjectKind.VIEW, name="v", table=None, grade=Grade.REFUSED, reason="not translated yet"),
