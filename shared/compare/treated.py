@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from shared.compare.canonical_source import canonical_column
 from shared.compare.forms import Form, Formless, NormaliseTexts
 from shared.compare.iso_texts import read_iso
 from shared.compare.moments import MICROSECONDS_A_DAY
-from shared.records.keys import KeyValue, RawText, Value
+from shared.records.keys import UTF_8, KeyValue, RawText, Value
 from shared.records.plan import TargetColumn, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, SourceForm, Treatment
 
@@ -39,6 +39,7 @@ _UNDECODABLE: Final = re.compile(
     rb"|[\x80-\xff]"
 )
 """Table 3-7 of the Unicode standard, and what of a broken character counts as one (its section 3.9)."""
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _SIGNS: Final = MappingProxyType({NulPolicy.STRIP: "", NulPolicy.REPLACE: "\N{SYMBOL FOR NULL}"})
 
 
@@ -74,11 +75,24 @@ def treated(value: Value, column: TargetColumn) -> Value:
 
 def _decoded(text: RawText, treatment: Treatment) -> str | RawText:
     match treatment.bad_utf8:
-        case BadTextPolicy.LATIN_1:
+        case BadTextPolicy.LATIN_1 if text.encoding == UTF_8:
             return "".join(map(chr, text.raw))
+        case BadTextPolicy.REPLACE if text.encoding != UTF_8:
+            return _utf_16(text)
         case BadTextPolicy.REPLACE:
             return _UNDECODABLE.sub(lambda found: found["good"] or b"\xef\xbf\xbd", text.raw).decode()
     return text
+
+
+def _utf_16(text: RawText) -> str:
+    """Put U+FFFD for each half of a surrogate pair, and for half a character at the end."""
+    order: Literal["little", "big"] = "little" if text.encoding == "utf-16le" else "big"
+    units = [int.from_bytes(text.raw[place : place + 2], order) for place in range(0, len(text.raw) - 1, 2)]
+    # Python joins what belongs together once it is one text, and shows what is alone.
+    joined = "".join(map(chr, units)).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    begun = bool(units) and 0xD800 <= units[-1] < 0xDC00  # with half of what follows, it is one broken character
+    rest = _REPLACEMENT if len(text.raw) % 2 and not begun else ""
+    return re.sub("[\ud800-\udfff]", _REPLACEMENT, joined) + rest
 
 
 def _moment(value: KeyValue, form: SourceForm, kind: TypeKind) -> Form:

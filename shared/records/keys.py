@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
+UTF_8: Final = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class RawText:
-    """A text of the source that is not valid UTF-8: its bytes as they are stored, as UTF-8 would have been."""
+    """A text of the source that is not valid in the source's encoding: its bytes as they are stored."""
 
     raw: bytes
+    encoding: str = field(default=UTF_8, compare=False)
+    """The source's, as Python spells it: utf-8, utf-16le or utf-16be. A source has one."""
 
 
 KeyValue: TypeAlias = int | float | str | bytes | RawText
@@ -123,8 +126,8 @@ def encode_value(value: Value) -> dict[str, Any] | None:
     match value:
         case None:
             return None
-        case RawText(raw=raw):
-            return {"raw_text": raw.hex()}
+        case RawText(raw=raw, encoding=encoding):
+            return {"raw_text" if encoding == UTF_8 else f"raw_{encoding}": raw.hex()}
         case int():
             return {"integer": str(value)}
         case float():
@@ -165,6 +168,8 @@ _DECODERS: Final[dict[str, Callable[[str], KeyValue]]] = {
     "text": str,
     "blob": bytes.fromhex,
     "raw_text": _decode_raw_text,
+    "raw_utf-16le": lambda digits: RawText(bytes.fromhex(digits), "utf-16le"),
+    "raw_utf-16be": lambda digits: RawText(bytes.fromhex(digits), "utf-16be"),
 }
 
 

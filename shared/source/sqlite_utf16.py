@@ -85,7 +85,7 @@ def _unmarked(raw: bytes, encoding: str) -> str | RawText:
     if not text.startswith(_MARK):
         return text
     stored = bytes.fromhex(text.removeprefix(_MARK))
-    return RawText(stored) if _is_invalid(stored, encoding) else stored.decode(encoding)
+    return RawText(stored, encoding) if _is_invalid(stored, encoding) else stored.decode(encoding)
 
 
 def _is_invalid(stored: bytes | None, encoding: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.records.keys import KeyValue, RawText, Value
+from shared.records.keys import UTF_8, KeyValue, RawText, Value
 from shared.records.plan import TargetType, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, SourceForm, Treatment
 from shared.target.value_rules import MAX_OFFSET_HOURS, MICROSECOND_DIGITS, Unfit, UnfitError, limits_of
@@ -81,8 +81,15 @@ def moment_text(value: KeyValue, form: SourceForm, type_: TargetType) -> str:
     return _day_text(days, f" {_clock_text(clock)}{'+00' if type_.kind is TypeKind.TIMESTAMPTZ else ''}")
 
 
+def _read_as_latin_1(text: RawText) -> str | RawText:
+    # Somebody wrote such bytes into a file of UTF-8; into one of UTF-16 nobody did.
+    return text.raw.decode("latin-1") if text.encoding == UTF_8 else text
+
+
 def _replaced(text: RawText) -> str:
-    # Half a surrogate pair, which UTF-16 files hold, is one character that cannot be decoded, not three.
+    if text.encoding != UTF_8:
+        return text.raw.decode(text.encoding, errors="replace")
+    # Half a surrogate pair is one character that cannot be decoded, not three.
     return _SURROGATE.sub("\ufffd".encode(), text.raw).decode(errors="replace")
 
 
@@ -162,7 +169,7 @@ def _clock_text(micros: int) -> str:
 _DECODERS: Final[Mapping[BadTextPolicy, Callable[[RawText], str | RawText]]] = MappingProxyType(
     {
         BadTextPolicy.REJECT: lambda text: text,
-        BadTextPolicy.LATIN_1: lambda text: text.raw.decode("latin-1"),
+        BadTextPolicy.LATIN_1: _read_as_latin_1,
         BadTextPolicy.REPLACE: _replaced,
         BadTextPolicy.BYTEA: lambda text: text,
     }

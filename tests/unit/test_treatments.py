@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from targetkit import column, stored
 
@@ -141,6 +141,9 @@ TEXTS: list[tuple[Treatment, str, Value, Value]] = [
     (Treatment(bad_utf8=BadTextPolicy.REPLACE), "text", RawText(b"\xe2\x82\xe2\x82\xac"), "\ufffd€"),
     (Treatment(bad_utf8=BadTextPolicy.REPLACE), "text", RawText(b"a\xed\xa0\xbd"), "a\ufffd"),
     (Treatment(bad_utf8=BadTextPolicy.BYTEA), "bytea", RawText(b"\xff\0"), b"\xff\0"),
+    (Treatment(bad_utf8=BadTextPolicy.REPLACE), "text", RawText(b"a\0=\xd8b\0", "utf-16le"), "a\ufffdb"),
+    (Treatment(bad_utf8=BadTextPolicy.REPLACE), "text", RawText(b"\0a\xdc\0", "utf-16be"), "a\ufffd"),
+    (Treatment(bad_utf8=BadTextPolicy.BYTEA), "bytea", RawText(b"=\xd8", "utf-16le"), b"=\xd8"),
     (Treatment(bad_utf8=BadTextPolicy.BYTEA), "bytea", "ö", "ö".encode()),
     (Treatment(null_if_empty=True), "bigint", "", None),
 ]
@@ -224,6 +227,14 @@ def test_an_undecodable_text_is_refused_without_a_rule() -> None:
         assert isinstance(_canonical(RawText(b"\xff\0"), "text", treatment), Formless)
 
 
+def test_latin_1_is_read_in_files_of_utf_8_alone() -> None:
+    """In a file of UTF-16 nobody wrote single bytes: such a text stays what it is, a reject."""
+    treatment = Treatment(bad_utf8=BadTextPolicy.LATIN_1)
+    with pytest.raises(ValueDoesNotFit):
+        adapt(RawText(b"=\xd8", "utf-16le"), column("text", treatment=treatment))
+    assert isinstance(_canonical(RawText(b"=\xd8", "utf-16le"), "text", treatment), Formless)
+
+
 @pytest.mark.parametrize("value", ["2024-01-01", 0, None])
 def test_decimals_that_a_type_would_round_away_do_not_fit(value: Value) -> None:
     """A timestamp(3) takes milliseconds from a form, never microseconds."""
@@ -251,11 +262,16 @@ def test_julian_days_are_what_sqlite_says(day: float) -> None:
     assert _instant(adapt(day, column(TIMESTAMP, treatment=treatment)) or "", TIMESTAMP) == micros
 
 
-@given(st.binary(max_size=12))
-def test_undecodable_texts_are_replaced_alike(raw: bytes) -> None:
+@given(st.binary(max_size=12), st.sampled_from(["utf-8", "utf-16le", "utf-16be"]))
+@example(b"\x61\0\x3d\xd8", "utf-16le")
+@example(b"\x61\0\0\xdc\x62\0", "utf-16le")
+@example(b"\xd8\x3d\xd8\x3d\xde\0\0\x61\0", "utf-16be")
+@example(b"\x3d\xd8\x61", "utf-16le")
+def test_undecodable_texts_are_replaced_alike(raw: bytes, encoding: str) -> None:
     """Both sides put U+FFFD for the same bytes, and leave a text that can be decoded as it is."""
     treatment = Treatment(bad_utf8=BadTextPolicy.REPLACE, nul=NulPolicy.STRIP)
-    assert adapt(RawText(raw), column("text", treatment=treatment)) == _canonical(RawText(raw), "text", treatment)
+    text = RawText(raw, encoding)
+    assert adapt(text, column("text", treatment=treatment)) == _canonical(text, "text", treatment)
 
 
 def test_generated_columns_do_not_leave() -> None:
