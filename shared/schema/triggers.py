@@ -76,6 +76,8 @@ class _Planner:
             self._plan(trigger, read)
         except UntranslatableError as error:
             return str(error)
+        except RecursionError:
+            return "it nests too deeply"
         return ""
 
     def _plan(self, trigger: SourceObject, read: _Read) -> None:

@@ -50,8 +50,9 @@ class _Planner:
         self._being_planned.add(name)
         try:
             self._translate(view)
-        except UntranslatableError as error:
-            reason = self._broken(view) or str(error)
+        except (UntranslatableError, RecursionError) as error:
+            why = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
+            reason = self._broken(view) or why
             self._refused[name] = reason
             self.grades.append(refused(view, f"{reason}; {by_hand(view)}"))
         self._being_planned.remove(name)

@@ -86,6 +86,12 @@ def test_columns_that_a_group_decides(sql: str, keys: str) -> None:
     assert _translated(sql).sql.endswith(f"GROUP BY {keys}")
 
 
+def test_long_conditions() -> None:
+    """A condition of thousands of parts is no deeper than one of two."""
+    condition = " AND ".join(f"B <> {number}" for number in range(3000))
+    assert _translated(f"SELECT Id FROM a WHERE {condition}").sql.count("<>") == 3000
+
+
 def test_what_is_read_is_told() -> None:
     """A SELECT says which tables it reads, in subqueries too, and which of the job's it needs."""
     translated = _translated("SELECT Word FROM b WHERE Id IN (SELECT B FROM a)")
@@ -102,6 +108,7 @@ def test_what_is_read_is_told() -> None:
         ("SELECT Id FROM a LIMIT (SELECT 1)", "LIMIT is no constant"),
         ("SELECT Id FROM a UNION SELECT Id, B FROM a", "different numbers of columns"),
         ("SELECT Id FROM a ORDER BY 2", "no column 2"),
+        ("WITH w AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM w", "w reads b, which comes after it"),
     ],
 )
 def test_refusals_name_their_reason(sql: str, why: str) -> None:

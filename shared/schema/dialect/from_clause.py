@@ -205,12 +205,16 @@ def _has_equality(condition: Any) -> bool:
 
 def conjuncts(condition: Any) -> tuple[Any, ...]:
     """The conditions that AND joins, parentheses taken off."""
-    node = condition
-    while isinstance(node, exp.Paren):
-        node = node.this
-    if isinstance(node, exp.And):
-        return (*conjuncts(node.this), *conjuncts(node.expression))
-    return (node,)
+    found, waiting = [], [condition]
+    while waiting:
+        node = waiting.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.And):
+            waiting += [node.expression, node.this]
+        else:
+            found.append(node)
+    return tuple(found)
 
 
 def _links(left: Joined, right: Joined, condition: Any, side: str) -> tuple[Link, ...]:

@@ -26,7 +26,9 @@ _GROWTH: Final = 3
 def with_query(query: Query, node: Any, outer: Frame | None, wanted: Sequence[TargetType] | None) -> Rendered:
     """Translate a SELECT with the tables that its WITH makes."""
     tables, recursive = [], False
-    for each in node.args["with_"].expressions:
+    made = node.args["with_"].expressions
+    for number, each in enumerate(made):
+        _refuse_later(each, made[number + 1 :])
         readable, sql, recurs = _with_table(query, each, outer)
         known = {**query.setting.with_tables, fold(each.alias): readable}
         query = query.knowing(known)
@@ -84,6 +86,14 @@ def _step(
     itself = Readable(target=target, columns=tuple(replace(column, not_null=False) for column in columns))
     known = {**query.setting.with_tables, fold(each.alias): itself}
     return query.knowing(known).translate(each.this.expression, outer, types)
+
+
+def _refuse_later(each: Any, later: Sequence[Any]) -> None:
+    """SQLite lets a table of WITH read one that comes after it, in preference to a table of the database."""
+    for other in later:
+        if _reads(each.this, other.alias):
+            msg = f"the WITH table {each.alias} reads {other.alias}, which comes after it"
+            raise UntranslatableError(msg)
 
 
 def _reads(node: Any, name: str) -> bool:
