@@ -63,7 +63,7 @@ def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
             return 0
         rows = [SourceRow(reject.key, reject.values) for reject in rejects_of(ledger, chunk_id)]
         with _without_own_triggers(ledger, plan):
-            result = write_carefully(ledger.connection.connection.dbapi_connection, [rows], plan)
+            result = write_carefully(ledger.connection.connection.dbapi_connection, [rows], plan, reject_orphans=True)
         record_replay(ledger, chunk, plan, result)
         return result.rows
 
