@@ -99,7 +99,7 @@ def _to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
     if refusal is not None and not refusal[0](array.type):
         raise UnfitError(refusal[1])
     wire = _CONVERTERS[kind](array, limits_of(column.type))
-    if kind is TypeKind.JSONB and column.expected_rejects:
+    if kind is TypeKind.JSONB and (column.expected_rejects or column.possible_rejects):
         refuse_duplicate_names(wire)
     return wire
 

@@ -63,6 +63,16 @@ def test_ledger_form_can_be_read_by_a_person() -> None:
 def test_text_with_nul_does_not_reach_jsonb_as_text() -> None:
     """U+0000 cannot be stored in jsonb, so such a text travels as its bytes and comes back as text."""
     assert encode_value("a\0b") == {"raw_text": "610062"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16le", "utf-16be"])
+def test_undecodable_texts_keep_their_encoding(encoding: str) -> None:
+    """What is read back from the ledger says in which encoding it is stored, though its bytes be another's text."""
+    raw = b"\xff" if encoding == "utf-8" else b"\x00a\xd8"
+    read = decode_value(encode_value(RawText(raw, encoding)))
+    assert read == RawText(raw)
+    assert isinstance(read, RawText)
+    assert read.encoding == encoding
     assert decode_value(encode_value("a\0b")) == "a\0b"
     assert decode_value(encode_value(RawText(b"\xff"))) == RawText(b"\xff")
 
