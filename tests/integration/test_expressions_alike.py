@@ -72,7 +72,9 @@ _OTHERS = [
     "NOT i = 1", "NOT i IS NULL", "- - 5", "-i || 'x'", "i IS NOT j", "i IS j AND f", "t || u COLLATE NOCASE",
     "1 < 2 = 1", "i & 3 = 3", "quote(NULL)", "hex(NULL)", "typeof(NULL)", "f IS NULL OR f", "iif(f, t, u)",
     "CASE WHEN i > 1 THEN r ELSE i END", "CASE i WHEN 1 THEN f WHEN 2 THEN j END", "coalesce(f, 0)", "coalesce(f, i)",
-    "sign(i) * 5", "length(t) * 2 + 1", "substr(t, length(u))",
+    "printf('%d-%05d|%5d', i % 100, i, j)", "printf('%s:%s%%', t, f)", "printf('%.2f', r)", "printf('%.1f', i)",
+    "printf('%d')", "format('x')" if _NEW >= (3, 38) else "1", "sign(i) * 5", "length(t) * 2 + 1",
+    "substr(t, length(u))",
 ]  # fmt: skip
 _MODIFIERS = [
     "", ", '+1 day'", ", '-1 day'", ", '+1 month'", ", '-1 month'", ", '+1 year'", ", '-1 year'", ", 'start of month'",
@@ -83,7 +85,7 @@ _MOMENTS = ["d", "s", "'2020-01-31'", "'2020-02-29T12:34:56'", "'2020-01-31 01:0
 _MAKERS = ["date", "time", "datetime", "julianday", *(["unixepoch"] if _NEW >= (3, 38) else [])]
 _FORMATS = [
     "%Y", "%m", "%d", "%H", "%M", "%S", "%s", "%j", "%w", "%W", "%f", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M", "%%x%Y", 'week "%W\\', "%Y%m%d",
+    "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%fZ", "%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%%x%Y", 'week "%W\\', "%Y%m%d",
 ]  # fmt: skip
 _OF_MOMENTS = [
     "strftime('%s', @) - 5", "strftime('%Y', @) = '2020'", "strftime('%Y', @) = 2020", "date(@) = d",
@@ -101,6 +103,7 @@ _OTHER_MOMENTS = [
     "coalesce(d, '2020-01-01')", "coalesce(s, 'x')", "CASE WHEN i > 1 THEN d ELSE '2020-01-01' END",
     "nullif(d, '2020-01-31')", "typeof(s)", "d IS '2020-01-31'", "d > 5", "d = 5", "d = ''", "d > ''", "s != ''",
     "h > '12:00:00'", "i < d", "datetime(1700000000, 'unixepoch')", "datetime(2459000.5)",
+    "strftime('%Y-%m-%d %H:%M:%f', s) || ''", "strftime('%Y-%m-%dT%H:%M:%SZ', s) || 'x'",
     *(f"{maker}(e, 'unixepoch'{more})" for maker in ("date", "time", "datetime") for more in ("", ", '+1 day'")),
 ]  # fmt: skip
 _PATHS = ["$", "$.a", "$.b", "$.c", "$.d", "$.e", "$.e[0]", "$.e[#-1]", "$.f.g", "$.zz", "$[1]", '$."a"']

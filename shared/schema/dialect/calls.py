@@ -16,6 +16,7 @@ from shared.schema.dialect.json_functions import FUNCTIONS as JSON_FUNCTIONS
 from shared.schema.dialect.moment_functions import FUNCTIONS as MOMENT_FUNCTIONS
 from shared.schema.dialect.number_functions import FUNCTIONS as NUMBER_FUNCTIONS
 from shared.schema.dialect.patterns import FUNCTIONS as PATTERN_FUNCTIONS
+from shared.schema.dialect.printf import FUNCTIONS as PRINTF_FUNCTIONS
 from shared.schema.dialect.text_functions import FUNCTIONS as TEXT_FUNCTIONS
 from shared.schema.dialect.values import Value
 from shared.schema.dialect.walk import Handler, Walk, refuse
@@ -30,14 +31,13 @@ _REFUSED: Final = tuple(
         ("sqlite_version", "it is about SQLite itself"),
         ("load_extension", "it is about SQLite itself"),
         ("raise", "it stands in triggers alone"),
-        ("printf", "its formats are not PostgreSQL's"),
-        ("format", "its formats are not PostgreSQL's"),
     )
 )
 FUNCTIONS: Final = (
     *TEXT_FUNCTIONS,
     *NUMBER_FUNCTIONS,
     *PATTERN_FUNCTIONS,
+    *PRINTF_FUNCTIONS,
     *MOMENT_FUNCTIONS,
     *JSON_FUNCTIONS,
     *AGGREGATE_FUNCTIONS,

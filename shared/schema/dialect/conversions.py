@@ -35,6 +35,8 @@ MOMENT_SPELLING: Final = "a moment that becomes a text is spelled in one way, wh
 SPELLING: Final = "a value that is no text in the target becomes one in PostgreSQL's spelling"
 ZERO_OR_ONE: Final = "a number other than 0 and 1 becomes true"
 _NUMBER_PREFIX: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+OWN_FORMS: Final = frozenset({"YYYY-MM-DD", "YYYY-MM-DD HH24:MI:SS", "HH24:MI:SS"})
+"""How a moment is spelled that needs no other spelling than its type's."""
 _SPELLED_ALIKE: Final = {
     TypeKind.TEXT: "::text",
     TypeKind.BOOLEAN: "::integer::text",
@@ -160,9 +162,9 @@ def _moment_as_text(walk: Walk, value: Value) -> str:
     if not value.form and value.kind is not TypeKind.DATE:
         walk.doubt(MOMENT_SPELLING)
     subject = f"('1970-01-01'::date + {value.sql})" if value.kind is TypeKind.TIME else value.sql
-    if walk.immutable and walk.subquery is None and ".MS" not in form:
+    if walk.immutable and walk.subquery is None:
         # to_char may not stand in an index or a generated column, since it may depend on the session's language.
-        spelled = _FIELD.sub(lambda found: _FIELDS[found[0]].format(subject), f"'{form}'")
+        spelled = _FIELD.sub(lambda found: _FIELDS[found[0]].format(subject), "'" + form.replace('"', "") + "'")
         return f"({spelled.removeprefix(_NOTHING_BEFORE).removesuffix(_NOTHING_AFTER)})"
     walk.not_immutable()
     return f"to_char({subject}, '{form}')"
@@ -174,10 +176,12 @@ _FIELDS: Final = {
     "DD": "' || lpad(extract(day FROM {})::text, 2, '0') || '",
     "HH24": "' || lpad(extract(hour FROM {})::text, 2, '0') || '",
     "MI": "' || lpad(extract(minute FROM {})::text, 2, '0') || '",
+    "SS.MS": "' || lpad(floor(extract(second FROM {0}))::text, 2, '0')"
+    " || '.' || lpad(mod(trunc(extract(milliseconds FROM {0})), 1000)::text, 3, '0') || '",
     "SS": "' || lpad(floor(extract(second FROM {}))::text, 2, '0') || '",
 }
 _NOTHING_BEFORE, _NOTHING_AFTER = "'' || ", " || ''"
-_FIELD: Final = re.compile("|".join(_FIELDS))
+_FIELD: Final = re.compile("|".join(map(re.escape, _FIELDS)))
 
 
 def _real_as_text(walk: Walk, value: Value) -> str:

@@ -16,16 +16,16 @@ from shared.schema.dialect.calls import HANDLERS as CALLS
 from shared.schema.dialect.casts import HANDLERS as CASTS
 from shared.schema.dialect.comparisons import HANDLERS as COMPARISONS
 from shared.schema.dialect.comparisons import in_list
-from shared.schema.dialect.conversions import as_condition, as_double, as_text, bring
+from shared.schema.dialect.conversions import OWN_FORMS, as_condition, as_double, as_text, bring
 from shared.schema.dialect.json_functions import HANDLERS as JSON
-from shared.schema.dialect.moment_functions import HANDLERS as MOMENTS
+from shared.schema.dialect.moment_functions import HANDLERS as MOMENT_FUNCTIONS
 from shared.schema.dialect.names import HANDLERS as NAMES
 from shared.schema.dialect.parsing import parse_sqlite_expression
 from shared.schema.dialect.patterns import HANDLERS as PATTERNS
 from shared.schema.dialect.scope import Scope, Translated
 from shared.schema.dialect.subqueries import HANDLERS as SUBQUERIES
 from shared.schema.dialect.subqueries import in_subquery
-from shared.schema.dialect.values import BOOLEAN, DOUBLE, INTEGERS, TEXT, Holds, Value
+from shared.schema.dialect.values import BOOLEAN, DOUBLE, INTEGERS, MOMENTS, TEXT, Holds, Value
 from shared.schema.dialect.walk import Handler, Subquery, Walk, refuse
 from shared.schema.dialect.windows import HANDLERS as WINDOWS
 
@@ -49,9 +49,17 @@ def translate_expression(
         return _translated(walk, bring(walk, value, wanted), wanted)
     if value.holds is Holds.REAL and value.kind is TypeKind.NUMERIC:
         return _translated(walk, as_double(walk, value), DOUBLE)
-    if value.holds in {Holds.TEXT, Holds.JSON} and value.kind in INTEGERS | {TypeKind.JSONB} and value.affinity is None:
+    if _is_spelled(value):
         return _translated(walk, as_text(walk, value), TEXT)
     return _translated(walk, value.sql, value.type)
+
+
+def _is_spelled(value: Value) -> bool:
+    """Whether it is a text in SQLite whose spelling no type but text keeps: part of a date, JSON, another ISO form."""
+    if value.kind in MOMENTS:
+        return bool(value.form) and value.form not in OWN_FORMS
+    computed = value.holds in {Holds.TEXT, Holds.JSON} and value.affinity is None
+    return computed and value.kind in INTEGERS | {TypeKind.JSONB}
 
 
 def translate_condition(sql: Any, scope: Scope, *, subquery: Subquery | None = None) -> Translated:
@@ -123,7 +131,7 @@ HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
         **WINDOWS,
         **SUBQUERIES,
         **PATTERNS,
-        **MOMENTS,
+        **MOMENT_FUNCTIONS,
         **JSON,
         **CASTS,
     }

@@ -74,15 +74,31 @@ def _strftime(walk: Walk, arguments: Sequence[Value]) -> Value:
     timeline = read_moment(walk, rest)
     if timeline is None:
         return NULL
-    whole = _WHOLE.get(form.constant)
+    whole, iso = _WHOLE.get(form.constant), _ISO.fullmatch(form.constant)
     if whole is not None:
         return whole(timeline)
-    parts = _parts(walk, form.constant, timeline.sql)
+    return _spelled(walk, form.constant, timeline) if iso is None else _in_iso(timeline, iso)
+
+
+def _spelled(walk: Walk, form: str, timeline: Timeline) -> Value:
+    parts = _parts(walk, form, timeline.sql)
     if len(parts) == 1:
         return parts[0]
-    if (walk.subquery is not None or not walk.immutable) and _LETTER.sub("", form.constant).find("%") < 0:
-        return text(f"to_char({timeline.sql}, {text_literal(_pattern(form.constant))})")
+    if (walk.subquery is not None or not walk.immutable) and "%" not in _LETTER.sub("", form):
+        return text(f"to_char({timeline.sql}, {text_literal(_pattern(form))})")
     return text("(" + " || ".join(as_text(walk, part) for part in parts) + ")") if parts else text("''")
+
+
+def _in_iso(timeline: Timeline, form: re.Match[str]) -> Value:
+    """A moment in one of the shapes of ISO 8601, so that a column of a moment's type can hold it."""
+    unit, seconds = {":%f": ("milliseconds", ":SS.MS"), ":%S": ("second", ":SS"), "": ("minute", "")}[form[2] or ""]
+    separator, zone = '"T"' if form[1] == "T" else " ", '"Z"' if form[3] else ""
+    return Value(
+        sql=f"date_trunc('{unit}', {timeline.sql})",
+        type=TIMESTAMP,
+        holds=Holds.TEXT,
+        form=f"{_DATE_FORM}{separator}HH24:MI{seconds}{zone}",
+    )
 
 
 def _pattern(form: str) -> str:
@@ -157,6 +173,7 @@ _TO_CHAR: Final = MappingProxyType(
     }
 )  # fmt: skip
 _LETTER: Final = re.compile(f"%([{''.join(_TO_CHAR)}])")
+_ISO: Final = re.compile("%Y-%m-%d([ T])%H:%M(:%S|:%f)?(Z?)")
 _COMPOSED: Final = MappingProxyType({"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M"})
 _WHOLE: Final[Mapping[str, Callable[[Timeline], Value]]] = MappingProxyType(
     {
