@@ -31,8 +31,10 @@ from shared.ledger.jobs import (
 )
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
+from shared.ledger.suspended import is_suspended
 from shared.records.work import Job
 from shared.schema.rules import read_rules
+from shared.setting_aside import put_back_if_idle, take_away_again
 from shared.settings import Settings
 from shared.source.kinds import open_source
 
@@ -114,16 +116,26 @@ def report(settings: Settings, job_id: int | None) -> Report:
 def cancel(settings: Settings, job_id: int | None) -> JobProgress:
     """End a job: what runs ends its chunk, what waits is cancelled.
 
+    Where tables go without foreign keys and triggers of theirs, the chunks that run are waited for, and both put back.
+
     Raises:
         OperatorError: where the job has ended already.
     """
     with open_ledger(settings) as target:
         job_id = job_id_of(target, job_id)
         with target.ledger(f"cancelling job {job_id}") as ledger:
-            if not cancel_job(ledger, job_id):
+            if not cancel_job(ledger, job_id) and not is_suspended(ledger, job_id):
                 msg = f"job {job_id} is {state(read_job(ledger, job_id).state)} already: there is nothing to cancel"
                 raise OperatorError(msg)
+        while not _is_whole_again(target, job_id):
+            sleep(_WATCH_S)
         return progress_of(target, job_id)
+
+
+def _is_whole_again(target: Target, job_id: int) -> bool:
+    """Put back what the job's tables go without; False while a chunk is still written."""
+    with target.ledger(f"putting back foreign keys and triggers that job {job_id} took away") as ledger:
+        return put_back_if_idle(ledger, job_id)
 
 
 def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:
@@ -142,6 +154,7 @@ def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach
             if job.state == JobState.CANCELLED:
                 chunks = requeue_chunks(ledger, job.id, cancelled=True)
                 reopen_tables(ledger, job.id)
+                take_away_again(ledger, job.id)
                 move_job(ledger, job.id, JobState.COPYING)
                 listener.say(f"job {job.id} was cancelled: {chunks} chunks are taken up again")
         return go_on(target, job.id, listener, detach=detach, again=True)
@@ -169,6 +182,7 @@ def requeue(
             if not chunks and not broken and not (unswapped and job.state == JobState.FAILED):
                 raise OperatorError(_nothing_to_requeue(job, table, chunk))
             reopen_tables(ledger, job.id)
+            take_away_again(ledger, job.id)
             move_job(ledger, job.id, JobState.COPYING)
         listener.say(f"job {job.id}: {_requeued(chunks, broken)} back in the queue")
         has_broker = settings.broker_url is not None

@@ -24,6 +24,7 @@ from shared.ledger.states import JobState
 from shared.ledger.upgrade import upgrade_ledger
 from shared.records.plan import JobOptions, SchemaPlan
 from shared.records.work import NewJob
+from shared.setting_aside import put_back_left_over, without_constraints
 from shared.settings import Settings
 
 
@@ -131,7 +132,9 @@ def _record_plan(
     upgrade_ledger(ledger.connection)
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
+    put_back_left_over(ledger, settings.target_schema, [table.name for table in plan.tables])
     plan = tried(ledger, fit_to_target(ledger, plan, settings, options), settings.target_schema).plan
+    plan = without_constraints(ledger, plan)
     new = NewJob(
         source_url=source.original,
         snapshot_url=source.url,

@@ -14,6 +14,7 @@ from shared.points import Point, reach
 from shared.records.plan import BuildPhase, ForeignKeyPlan, Grade, GradedAs, ObjectPlan, TablePlan
 from shared.records.source import ObjectKind
 from shared.records.work import Job, JobTable, TableProgress
+from shared.setting_aside import put_all_back
 from shared.target import ddl
 from shared.target.statements import attempt, run
 from shared.target.violations import orphans
@@ -46,6 +47,7 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
             _continue_identities(ledger, plan)
             run(ledger.connection, ddl.analyze(plan))
         tables, unmoved = swap_if_complete(ledger, job, tables)
+        put_all_back(ledger, job_id, outcomes)
         _make_objects(ledger, job, tables, outcomes)
         record_outcomes(ledger, job_id, outcomes)
         reach(Point.FINISHING, job_id)

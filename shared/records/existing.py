@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from shared.records.plan import KeyPlan, TargetType
+from shared.records.plan import KeyPlan, SetAsideKey, SetAsideTrigger, TargetType
 
 
 class RelationKind(enum.StrEnum):
@@ -58,6 +58,8 @@ class ExistingColumn:
     """GENERATED ALWAYS AS IDENTITY: written only with OVERRIDING SYSTEM VALUE, and never updated."""
     has_sequence: bool = False
     """Whether it is an identity or a serial column, whose sequence has to follow the rows."""
+    sequence: str | None = None
+    """The sequence that its default takes values from without belonging to the column, as SQL names it; else None."""
     collation: str | None = None
     """As SQL names it, where it takes different texts for equal (a nondeterministic one of ICU's); else None."""
 
@@ -79,6 +81,12 @@ class ExistingTable:
     """The command that finishes it, where the ledger says that a job of ours did not: ``producer requeue 7``."""
     estimated_rows: int | None = None
     """PostgreSQL's own estimate; None where it never looked."""
+    owned: bool = True
+    """Whether the role may alter it: it owns the table, or is a member of the role that does."""
+    foreign_keys: tuple[SetAsideKey, ...] = ()
+    """Those that PostgreSQL enforces and that refer to tables of the same schema."""
+    triggers: tuple[SetAsideTrigger, ...] = ()
+    """Those of its own that fire for ordinary sessions, not the ones behind constraints."""
 
     @property
     def keys(self) -> tuple[KeyPlan, ...]:

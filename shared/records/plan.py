@@ -83,6 +83,9 @@ class TargetColumn:
     """None: an ordinary column, whose values are copied."""
     collation: str | None = None
     """A collation as SQL names it (``"public"."nocase"``), or None for the database's own."""
+    sequence: str | None = None
+    """The sequence, as SQL names it, that the default of a column that was there before takes its values from, where
+    the column does not own it; None: its own, or none."""
 
     @property
     def mixed(self) -> bool:
@@ -143,6 +146,41 @@ class ForeignKeyPlan:
     deferrable: bool = False
     initially_deferred: bool = False
     graded_as: GradedAs | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAsideKey:
+    """A foreign key that a table had before, and goes without while it is loaded."""
+
+    name: str
+    definition: str
+    """As pg_get_constraintdef writes it, names with their schemas, without NOT VALID."""
+    columns: tuple[str, ...]
+    parent: str
+    """A table of the same schema."""
+    parent_columns: tuple[str, ...]
+    validated: bool = True
+    """False: it was NOT VALID before, and is so again."""
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAsideTrigger:
+    """A trigger that a table had before, and that does not fire while it is loaded."""
+
+    name: str
+    always: bool = False
+    """ENABLE ALWAYS: it fires on replicas too, and does so again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """What an empty table that was there before goes without while it is loaded."""
+
+    foreign_keys: tuple[SetAsideKey, ...] = ()
+    triggers: tuple[SetAsideTrigger, ...] = ()
+    away: bool = False
+    """Whether the table goes without them now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +300,8 @@ class TablePlan:
     swap_into: str | None = None
     """With --recreate the schema that the table moves into once the job's tables are complete; until then it
     stands in `schema`, a staging schema of the job's own. None: it is where it belongs."""
+    set_aside: SetAside | None = None
+    """What a table that was there before goes without while it is loaded. None: nothing."""
 
 
 class Grade(enum.StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from shared.errors import OperatorError
@@ -10,6 +10,7 @@ from shared.records.existing import ExistingColumn, ExistingTable
 from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn
 from shared.records.source import ObjectKind
 from shared.schema.matching import chunk_column_of, compare_by
+from shared.schema.setting_aside import said_of, to_set_aside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,13 @@ class _Pair:
     existing: ExistingColumn
 
 
-def fit(plan: TablePlan, existing: ExistingTable | None, options: JobOptions) -> FittedTable:
+def fit(
+    plan: TablePlan, existing: ExistingTable | None, options: JobOptions, *, loaded: Collection[str] = ()
+) -> FittedTable:
     """Fit a plan onto what stands under its name in the target, or None.
 
     A table that was there before keeps its columns, keys, indexes and foreign keys; rows are upserted by a key of it.
+    `loaded` are the target tables of the job.
 
     Raises:
         OperatorError: where the rows could not go there: a sentence that says why and what to do.
@@ -51,7 +55,10 @@ def fit(plan: TablePlan, existing: ExistingTable | None, options: JobOptions) ->
     match_key = _match_key(existing, written)
     if not match_key and existing.has_rows and not options.schema_only:
         raise OperatorError(_no_key(existing))
-    return FittedTable(plan=_fitted(plan, written, match_key), grades=_grades(plan, existing, pairs, match_key))
+    chosen = to_set_aside(existing, options, loaded)
+    note = said_of(existing, chosen, options)
+    fitted = replace(_fitted(plan, written, match_key), set_aside=chosen)
+    return FittedTable(plan=fitted, grades=_grades(plan, existing, pairs, match_key, note))
 
 
 def _not_there(plan: TablePlan) -> str:
@@ -156,10 +163,11 @@ def _column(pair: _Pair) -> TargetColumn:
 
 
 def _grades(
-    plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair], match_key: Sequence[str]
+    plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair], match_key: Sequence[str], note: str
 ) -> tuple[ObjectGrade, ...]:
     how = f"rows are matched by ({', '.join(match_key)})" if match_key else "it is empty and has no key to match by"
     reason = f"the {existing.kind} was there before and keeps its columns, keys and indexes; {how}"
+    reason += f"; {note}" if note else ""
     table = ObjectGrade(
         kind=ObjectKind.TABLE, name=plan.read.table, table=None, grade=Grade.APPROXIMATED, reason=reason
     )

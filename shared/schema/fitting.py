@@ -46,7 +46,8 @@ def fit_schema(
         OperatorError: for the first table whose rows could not go into what is there.
     """
     by_name = {each.name: each for each in existing}
-    fitted = {table.name: fit(table, by_name.get(table.name), options) for table in plan.tables}
+    loaded = {table.name for table in plan.tables}
+    fitted = {table.name: fit(table, by_name.get(table.name), options, loaded=loaded) for table in plan.tables}
     names = Names(preserve=True, taken={*taken, *fitted})
     tables, refused = [], []
     for each in fitted.values():

@@ -18,6 +18,8 @@ from shared.records.plan import (
     ObjectPlan,
     SchemaPlan,
     SearchPlan,
+    SetAsideKey,
+    SetAsideTrigger,
     TablePlan,
     TargetColumn,
 )
@@ -97,6 +99,25 @@ def validate_constraint(plan: TablePlan, name: str) -> str:
     return f"ALTER TABLE {_table(plan)} VALIDATE CONSTRAINT {quote(name)}"
 
 
+def drop_constraint(plan: TablePlan, name: str) -> str:
+    """Drop a constraint."""
+    return f"ALTER TABLE {_table(plan)} DROP CONSTRAINT {quote(name)}"
+
+
+def set_aside_key(plan: TablePlan, key: SetAsideKey) -> tuple[str, ...]:
+    """Add a foreign key that a table had before, NOT VALID, and its comment."""
+    added = f"{_add_constraint(plan, key.name)} {key.definition} NOT VALID"
+    if key.comment is None:
+        return (added,)
+    return added, f"COMMENT ON CONSTRAINT {quote(key.name)} ON {_table(plan)} IS {quote_text(key.comment)}"
+
+
+def switch_trigger(plan: TablePlan, trigger: SetAsideTrigger, *, on: bool) -> str:
+    """Let one trigger fire as it did before, or not at all."""
+    how = ("ENABLE ALWAYS" if trigger.always else "ENABLE") if on else "DISABLE"
+    return f"ALTER TABLE {_table(plan)} {how} TRIGGER {quote(trigger.name)}"
+
+
 def identity(plan: TablePlan, column: TargetColumn) -> str | None:
     """Make a column an identity that a row may still bring its own value for, as SQLite's INTEGER PRIMARY KEY.
 
@@ -113,7 +134,8 @@ def continue_identity(plan: TablePlan, column: TargetColumn) -> str:
     The sequence never goes back: one of a table that was there before may be ahead of its rows. At the end
     of bigint it stays there, so that the next insert says the sequence is used up.
     """
-    sequence = f"pg_get_serial_sequence({quote_text(_table(plan))}, {quote_text(column.name)})"
+    owned = f"pg_get_serial_sequence({quote_text(_table(plan))}, {quote_text(column.name)})"
+    sequence = owned if column.sequence is None else quote_text(column.sequence)
     floor = plan.identity_floor or 0
     return (
         f"SELECT setval({sequence}, GREATEST(highest, 1), highest >= 1) FROM (SELECT GREATEST("
@@ -218,6 +240,11 @@ def _not_exact(grades: Iterable[ObjectGrade]) -> Iterable[str]:
             place = f" of {grade.table}" if grade.table else ""
             text = f"{how}: {grade.kind} {grade.name}{place}: {grade.reason}"
             yield "\n" + "".join(f"-- {line}\n" for line in text.replace("\0", "").splitlines())
+
+
+def table_name(plan: TablePlan) -> str:
+    """The table's name as SQL and ``to_regclass`` read it."""
+    return _table(plan)
 
 
 def _table(plan: TablePlan) -> str:

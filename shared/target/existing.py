@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.errors import OperatorError
 from shared.records.existing import ExistingColumn, ExistingTable, RelationKind
 from shared.records.plan import KeyPlan, TargetType, TypeKind
+from shared.target.enforced import read_foreign_keys, read_triggers
 from shared.target.quoting import qualified
 
 _KINDS: Final[Mapping[str, RelationKind]] = MappingProxyType(
@@ -55,12 +56,12 @@ _TYPES: Final[Mapping[str, TypeKind]] = MappingProxyType(
 """By pg_type.typname of types that are PostgreSQL's own (and citext)."""
 
 _RELATIONS: Final = text("""
-    SELECT c.oid, c.relname, c.relkind::text, c.reltuples
+    SELECT c.oid, c.relname, c.relkind::text, c.reltuples, pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned
     FROM pg_catalog.pg_class c
     WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
       AND c.relname = ANY (CAST(:names AS text[]))
     UNION ALL
-    SELECT t.oid, t.typname, 'type', -1
+    SELECT t.oid, t.typname, 'type', -1, false
     FROM pg_catalog.pg_type t
     WHERE t.typnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = :schema)
       AND t.typname = ANY (CAST(:names AS text[])) AND t.typrelid = 0 AND t.typcategory <> 'A'
@@ -76,6 +77,13 @@ _COLUMNS: Final = text("""
                    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND s.relkind = 'S'
                      AND d.refclassid = 'pg_catalog.pg_class'::regclass
                      AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum) AS has_sequence,
+           (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname)
+            FROM pg_catalog.pg_attrdef f
+            JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+             AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+            JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+            WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum ORDER BY s.oid LIMIT 1) AS sequence,
            (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname)
             FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
             WHERE c.oid = a.attcollation AND NOT c.collisdeterministic) AS collation
@@ -148,6 +156,9 @@ def _existing(connection: Connection, schema: str, relation: Any) -> ExistingTab
         unique_keys=tuple(_key(row) for row in keys if not row.indisprimary),
         has_rows=_has_rows(connection, schema, relation.relname),
         estimated_rows=int(relation.reltuples) if relation.reltuples >= 0 else None,
+        owned=relation.owned,
+        foreign_keys=read_foreign_keys(connection, relation.oid),
+        triggers=read_triggers(connection, relation.oid),
     )
 
 
@@ -161,6 +172,7 @@ def _column(row: Any) -> ExistingColumn:
         generated=row.generated,
         identity_always=row.identity == "a",
         has_sequence=row.has_sequence,
+        sequence=None if row.has_sequence else row.sequence,
         collation=row.collation,
     )
 
