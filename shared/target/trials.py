@@ -14,16 +14,17 @@ from shared.records.plan import Grade, GradedAs
 from shared.target.driver_errors import original, sqlstate_of
 from shared.target.statements import Refusal, attempt, probe
 
-_READ_ONLY: Final = "25006"
-_OF_THE_MOMENT: Final = ("55P03", "53", "57014", "40P01")
-"""A lock, a limit of memory or disk, a cancelled statement, a deadlock: they say nothing of what was tried."""
+_NOWHERE: Final = ("25006", "53")
+"""A standby, and a server without memory or disk to spare: the rest of the plan would only press it harder."""
+_OF_THE_MOMENT: Final = ("55P03", "57014", "40P01")
+"""A lock, a cancelled statement, a deadlock: they say nothing of what was tried."""
 
 
 _Run = Callable[[Connection, str | Sequence[str], str], Refusal | None]
 
 
 class UntriableError(Exception):
-    """Nothing can be tried here: a standby, or a role that may make nothing. The text says which."""
+    """Nothing can be tried here: on a standby, without the right to make anything, or without memory for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def _told(how: _Run, connection: Connection, statements: str | Sequence[str], wh
     try:
         refused = how(connection, statements, what)
     except ConvoyError as error:
-        if _state_of(error) == _READ_ONLY:
+        if (_state_of(error) or "").startswith(_NOWHERE):
             raise UntriableError(str(error)) from error
         raise
     return refused

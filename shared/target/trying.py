@@ -12,6 +12,7 @@ from shared.records.plan import BuildPhase, ObjectPlan, SchemaPlan, TablePlan
 from shared.target import ddl
 from shared.target.statements import has_schema, run
 from shared.target.trials import Trial, UntriableError
+from shared.target.trying_groups import groups_of
 from shared.target.trying_objects import Places, is_free, objects_as_taken
 from shared.target.trying_tables import table_as_taken, with_foreign_keys
 
@@ -65,14 +66,26 @@ def _as_taken(trial: Trial, plan: SchemaPlan, schema: str, places: Places) -> Sc
     for name in sorted({schema, *(table.schema for table in staged)}):
         _make_schema(trial, name)
     before = objects_as_taken(trial, _of(plan, BuildPhase.BEFORE), places)
-    tables = [table_as_taken(trial, table) if table.creates else table for table in staged]
-    tables = [with_foreign_keys(trial, table) if _is_made(trial, table) else table for table in tables]
+    taken: dict[str, TablePlan] = {}
+    *apart, last = groups_of(staged, plan.objects)
+    for group in apart:
+        savepoint = trial.connection.begin_nested()
+        taken |= _group_as_taken(trial, group)
+        savepoint.rollback()
+    taken |= _group_as_taken(trial, last)
     after = _after(trial, plan, places, displaced)
     return SchemaPlan(
-        tables=tuple(replace(table, schema=each.schema) for table, each in zip(tables, plan.tables, strict=True)),
+        tables=tuple(replace(taken.get(table.name, table), schema=table.schema) for table in plan.tables),
         grades=trial.outcomes.regraded(plan.grades),
         objects=(*before, *after),
     )
+
+
+def _group_as_taken(trial: Trial, group: Sequence[TablePlan]) -> dict[str, TablePlan]:
+    """Try tables that belong together, by target name: all of them, then their foreign keys."""
+    tables = [table_as_taken(trial, table) for table in group]
+    made = [table for table in tables if table.name not in trial.untried]
+    return {table.name: with_foreign_keys(trial, table) for table in made}
 
 
 def _is_displaced(table: TablePlan, schema: str, places: Places) -> bool:
@@ -93,10 +106,6 @@ def _make_schema(trial: Trial, name: str) -> None:
         refused = trial.make(ddl.create_schema(name), f"making schema {name}")
         if refused is not None:
             raise UntriableError(refused.reason)
-
-
-def _is_made(trial: Trial, table: TablePlan) -> bool:
-    return table.creates and table.name not in trial.untried
 
 
 def _of(plan: SchemaPlan, phase: BuildPhase) -> Iterable[ObjectPlan]:

@@ -30,7 +30,7 @@ from shared.records.plan import (
     TablePlan,
 )
 from shared.records.source import ObjectKind
-from shared.target import trying
+from shared.target import trying, trying_groups
 from shared.target.abilities import read_abilities
 from shared.target.connections import connect_rows
 from shared.target.trying import Tried, try_plan
@@ -356,3 +356,37 @@ def test_abilities_are_what_the_server_says(connection: Connection) -> None:
     assert abilities.citext == connection.exec_driver_sql(there).scalar_one(), "a superuser may make it where it is"
     icu = "SELECT count(*) > 0 FROM pg_collation WHERE collname = 'und-x-icu'"
     assert abilities.icu == connection.exec_driver_sql(icu).scalar_one()
+
+
+def test_many_tables_are_tried_in_groups(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What foreign keys link and what a view needs is tried together; the rest is taken back before the next."""
+    monkeypatch.setattr(trying_groups, "AT_ONCE", 3)
+
+    def linked(name: str, parent: str) -> TablePlan:
+        key = ForeignKeyPlan(name=f"{name}_fk", columns=("id",), parent=parent, parent_columns=("id",))
+        primary = KeyPlan(name=f"{name}_pkey", columns=("id",))
+        return replace(plan_of(ID, name=name), primary_key=primary, foreign_keys=(key,))
+
+    tables = tuple(linked(*each.split()) for each in ("a b", "b a", "c c", "d e", "e d", "f none"))
+    sql = 'SELECT a.id FROM "public"."a" JOIN "public"."c" USING (id)'
+    plan = SchemaPlan(tables=tables, grades=(), objects=(view("v", sql, "a", "c"),))
+    groups = [[table.name for table in group] for group in trying_groups.groups_of(tables, plan.objects)]
+    assert sorted(map(sorted, groups[:-1])) == [["d", "e"], ["f"]]
+    assert sorted(groups[-1]) == ["a", "b", "c"]
+    found = try_plan(connection, plan, schema="public")
+    assert list(refused(found)) == ["f_fk"]
+    assert [len(table.foreign_keys) for table in found.plan.tables] == [1, 1, 1, 1, 1, 0]
+    assert found.plan.objects == plan.objects
+
+
+def test_a_server_without_memory_for_a_trial_is_let_alone(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sign of it ends the trial, and the plan stays as it was."""
+    raising = "DO $$ BEGIN RAISE 'out of shared memory' USING ERRCODE = '53200'; END $$"
+    monkeypatch.setattr("shared.target.ddl.create_table", lambda _: raising)
+    plan = SchemaPlan(tables=(plan_of(ID), plan_of(ID, name="u")), grades=())
+    found = try_plan(connection, plan, schema="public")
+    assert found.plan == plan
+    assert len(found.notes) == 1
+    assert "nothing was tried on PostgreSQL: making table t: out of shared memory" in found.notes[0]
