@@ -19,12 +19,13 @@ from fleetkit import TestPostgres
 
 from shared.compare.chunks import compare_chunk
 from shared.compare.findings import MOST_LISTED
+from shared.compare.source_batches import reading_of
 from shared.compare.tables import compare_table
 from shared.compare.target_rows import keep_to_the_index, lookup_statement
 from shared.records.keys import EVERYTHING, KeyRange, RawText, Value
 from shared.records.plan import CompareBy, OnConflict, TablePlan
 from shared.records.rules import BadTextPolicy, NulPolicy, SourceForm, Treatment
-from shared.records.source import ChunkKeyKind
+from shared.records.source import ChunkKeyKind, StorageClass
 from shared.records.work import Comparison, Mismatch, MismatchKind, Reject
 from shared.source.kinds import open_source
 
@@ -256,6 +257,14 @@ def test_rows_with_null_in_the_key_are_compared(
     by_chunk = compare_chunk(source, connect(), plan, EVERYTHING)
     whole = compare_table(source, connect(), plan, source_rows=len(_NULL_KEYS), rejects=0, already=by_chunk.mismatches)
     assert [mismatch.kind for mismatch in (*by_chunk.mismatches, *whole.mismatches)] == found
+
+
+def test_classes_of_a_sample_are_not_trusted() -> None:
+    """After a profile of some rows any column may mix storage classes, so each is asked about."""
+    made = make_plan({"id": "bigint", "v": "text"})
+    plan = replace(made, columns=tuple(replace(each, classes=(StorageClass.INTEGER,)) for each in made.columns))
+    assert reading_of(plan).suspects == ()
+    assert reading_of(replace(plan, sampled=True)).suspects == ("id", "v")
 
 
 def test_a_key_that_a_sample_took_for_integers_is_compared_all_the_same(target_url: str, connect: Connect) -> None:
