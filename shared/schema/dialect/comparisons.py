@@ -26,7 +26,7 @@ from shared.schema.dialect.values import (
     text,
     truth,
 )
-from shared.schema.dialect.walk import Handler, Walk, refuse, shown
+from shared.schema.dialect.walk import Handler, Walk, named_collation, refuse, shown
 from shared.schema.literals import UnfitError, literal, text_literal
 from shared.schema.names import fold
 
@@ -211,9 +211,9 @@ def collation_of(left: Value, right: Value) -> str:
     for value in (left, right):
         if value.explicit:
             return value.collation
-    if left.affinity is not None:
+    if left.affinity is not None or left.collation != BINARY:
         return left.collation
-    return right.collation if right.affinity is not None else BINARY
+    return right.collation
 
 
 def _compare_plain_texts(operator: str, left: Value, right: Value) -> Value:
@@ -371,8 +371,7 @@ def _in_list(walk: Walk, subject: Value, others: Sequence[Value]) -> Value:
 
 
 def _collate(walk: Walk, node: Any) -> Value:
-    name = str(node.expression.name or node.expression.this).upper()
-    return replace(walk.value(node.this), collation=name, explicit=True)
+    return replace(walk.value(node.this), collation=named_collation(node), explicit=True)
 
 
 _DOUBTS: Final = MappingProxyType({TypeKind.UUID: AS_UUIDS, TypeKind.JSONB: AS_JSON, TypeKind.BOOLEAN: AS_TRUTHS})

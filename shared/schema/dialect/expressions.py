@@ -44,7 +44,7 @@ def translate_expression(
         UntranslatableError: where no translation is known to mean the same; its text is a clause that says why.
     """
     walk = Walk(scope, HANDLERS, subquery)
-    value = walk.value(_node(sql))
+    value = _walked(walk, sql)
     if wanted is not None:
         return _translated(walk, bring(walk, value, wanted), wanted)
     if value.holds is Holds.REAL and value.kind is TypeKind.NUMERIC:
@@ -69,7 +69,7 @@ def translate_condition(sql: Any, scope: Scope, *, subquery: Subquery | None = N
         UntranslatableError: as `translate_expression`.
     """
     walk = Walk(scope, HANDLERS, subquery)
-    return _translated(walk, as_condition(walk, walk.value(_node(sql))), BOOLEAN)
+    return _translated(walk, as_condition(walk, _walked(walk, sql)), BOOLEAN)
 
 
 def constant_of(sql: Any) -> KeyValue | None:
@@ -78,11 +78,14 @@ def constant_of(sql: Any) -> KeyValue | None:
     Raises:
         UntranslatableError: where it cannot be translated at all.
     """
-    return Walk(Scope(relations=()), HANDLERS).value(_node(sql)).constant
+    return _walked(Walk(Scope(relations=()), HANDLERS), sql).constant
 
 
-def _node(sql: Any) -> Any:
-    return parse_sqlite_expression(sql) if isinstance(sql, str) else sql
+def _walked(walk: Walk, sql: Any) -> Value:
+    try:
+        return walk.value(parse_sqlite_expression(sql) if isinstance(sql, str) else sql)
+    except RecursionError:
+        refuse("it is nested too deeply")
 
 
 def _translated(walk: Walk, sql: str, type_: TargetType | None) -> Translated:

@@ -11,6 +11,7 @@ from shared.records.keys import KeyValue
 from shared.records.plan import TargetType, TypeKind
 from shared.schema.constants import INT64_MAX, INT64_MIN, number_as_text
 from shared.schema.declared import Affinity
+from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.literals import text_literal
 
 
@@ -94,8 +95,8 @@ class Value:
         return self.most or _BOUNDS.get(self.kind or TypeKind.BIGINT, 2**63)
 
     def bare(self) -> Value:
-        """The same value without affinity and constant: what a function or an operator makes of it."""
-        return replace(self, affinity=None, constant=None, most=0, natural=False)
+        """The same value without affinity, collation and constant: what a function or an operator makes of it."""
+        return replace(self, affinity=None, constant=None, collation=BINARY, explicit=False, most=0, natural=False)
 
 
 _BOUNDS: Final = {TypeKind.BOOLEAN: 1, TypeKind.SMALLINT: 2**15, TypeKind.INTEGER: 2**31}
@@ -119,6 +120,9 @@ def constant(value: KeyValue) -> Value:
             )
         case int() | float():
             return _real(float(value))
+        case str() if "\0" in value:
+            msg = "it has a text with U+0000, which PostgreSQL's text cannot hold"
+            raise UntranslatableError(msg)
         case str():
             return Value(sql=text_literal(value), type=TEXT, holds=Holds.TEXT, constant=value, not_null=True)
         case bytes():

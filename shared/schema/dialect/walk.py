@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeAlias
 
 from sqlglot import exp
@@ -39,7 +40,9 @@ class Walk:
         """
         _refuse_other_grouping(node)
         handler = self._handlers.get(type(node), _unknown)
-        return handler(self, node)
+        value = handler(self, node)
+        inner = None if value.explicit else _inner_collation(node)
+        return value if inner is None else replace(value, collation=inner, explicit=True)
 
     def values(self, nodes: Any) -> list[Value]:
         """Translate several nodes."""
@@ -86,6 +89,19 @@ def refuse(why: str) -> NoReturn:
         UntranslatableError: always.
     """
     raise UntranslatableError(why)
+
+
+def named_collation(node: Any) -> str:
+    """The collation that COLLATE names."""
+    return str(node.expression.name or node.expression.this).upper()
+
+
+def _inner_collation(node: Any) -> str | None:
+    """The collation that an operand of || or of a function asks for: it is then asked for the result, too."""
+    if not isinstance(node, exp.DPipe | exp.Anonymous) or node.find(exp.Query):
+        return None
+    found = next(node.find_all(exp.Collate, bfs=False), None)
+    return None if found is None else named_collation(found)
 
 
 def _unknown(_: Walk, node: Any) -> Value:
