@@ -11,7 +11,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.unfinished import superseded_jobs
 from shared.records.plan import BuildPhase, SchemaPlan, TablePlan
 from shared.target import ddl
-from shared.target.statements import make_schema, probe, run
+from shared.target.statements import make_schema, probe, run, see_extensions
 from shared.target.swapping import drop_statements, staging_schema, standing
 
 _DEPENDED_ON: Final = "2BP01"
@@ -25,8 +25,11 @@ def make_tables(ledger: SqlAlchemyLedger, plan: SchemaPlan, *, schema: str) -> N
         for name in sorted({schema, *(table.schema for table in made)}):
             make_schema(ledger.connection, name)
     before = ddl.objects(plan.objects, BuildPhase.BEFORE)
-    for statement in (*before, *(ddl.create_table(table) for table in made)):
+    for statement in before:
         run(ledger.connection, statement)
+    see_extensions(ledger.connection)
+    for table in made:
+        run(ledger.connection, ddl.create_table(table))
 
 
 def staged(ledger: SqlAlchemyLedger, plan: SchemaPlan, job_id: int, schema: str) -> SchemaPlan:

@@ -16,7 +16,7 @@ from shared.records.source import ObjectKind
 from shared.records.work import Job, JobTable, TableProgress
 from shared.setting_aside import put_all_back
 from shared.target import ddl
-from shared.target.statements import attempt, run
+from shared.target.statements import attempt, run, see_extensions
 from shared.target.violations import orphans
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
@@ -104,6 +104,7 @@ def _add_foreign_key(
 
 def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable], outcomes: Outcomes) -> None:
     """Make what belongs to no single table, each in a savepoint; what PostgreSQL refuses is graded so and left out."""
+    see_extensions(ledger.connection)
     incomplete = {
         table.plan.name
         for table in tables

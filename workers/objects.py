@@ -24,7 +24,7 @@ from shared.records.plan import (
 )
 from shared.records.source import ObjectKind
 from shared.target import ddl
-from shared.target.statements import BEYOND_LIMITS, UNIQUE_VIOLATION, Refusal, attempt
+from shared.target.statements import BEYOND_LIMITS, UNIQUE_VIOLATION, Refusal, attempt, see_extensions
 from shared.target.violations import violations
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def build_table(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> Built
     """
     outcomes = Outcomes()
     there = existing_objects(ledger, plan)
+    see_extensions(ledger.connection)
     # First: adding a stored column writes the table anew, with all indexes that it has by then.
     searchable = [each for each in plan.search if _add_search_column(ledger, plan, each, outcomes)]
     built = _build_keys(ledger, plan, outcomes, there)

@@ -29,6 +29,12 @@ _REFUSALS: Final = (
 """Classes and codes by which PostgreSQL judges the statement. All others judge the moment (a lock, a lost connection,
 a full disk) and say nothing of it. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _SCHEMA_THERE: Final = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :name"
+_SEE_EXTENSIONS: Final = """
+    SELECT pg_catalog.set_config('search_path', 'pg_catalog' || COALESCE(
+        (SELECT string_agg(DISTINCT ', ' || pg_catalog.quote_ident(n.nspname), '')
+           FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+          WHERE n.nspname <> 'pg_catalog'), ''), true)
+"""
 UNIQUE_VIOLATION: Final = "23505"
 BEYOND_LIMITS: Final = "54000"
 
@@ -59,6 +65,14 @@ def make_schema(connection: Connection, schema: str) -> None:
     # Looked for first: CREATE SCHEMA IF NOT EXISTS asks for the right to make one even where it is there.
     if not has_schema(connection, schema):
         run(connection, ddl.create_schema(schema))
+
+
+def see_extensions(connection: Connection) -> None:
+    """Let what is made find the operators of extensions' types, until the transaction or its savepoint ends.
+
+    With pg_catalog alone, a citext column in a view or CHECK would be compared by the operators of text.
+    """
+    connection.execute(text(_SEE_EXTENSIONS))
 
 
 def has_schema(connection: Connection, schema: str) -> bool:

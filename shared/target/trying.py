@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from shared.records.plan import BuildPhase, ObjectPlan, SchemaPlan, TablePlan
 from shared.target import ddl
-from shared.target.statements import has_schema, run
+from shared.target.statements import has_schema, run, see_extensions
 from shared.target.trials import Trial, UntriableError
 from shared.target.trying_groups import groups_of
 from shared.target.trying_objects import Places, is_free, objects_as_taken
@@ -66,6 +66,7 @@ def _as_taken(trial: Trial, plan: SchemaPlan, schema: str, places: Places) -> Sc
     for name in sorted({schema, *(table.schema for table in staged)}):
         _make_schema(trial, name)
     before = objects_as_taken(trial, _of(plan, BuildPhase.BEFORE), places)
+    see_extensions(trial.connection)
     taken: dict[str, TablePlan] = {}
     *apart, last = groups_of(staged, plan.objects)
     for group in apart:

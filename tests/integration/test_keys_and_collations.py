@@ -5,19 +5,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+from casekit import Silent, inline_workforce
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from icukit import IcuPostgres, programs
+from pydantic import SecretStr
 from schemakit import BARE, CITEXT, ICU
 
+from producer import starting
+from producer.records import JobEnd
 from shared.records.existing import TargetAbilities
 from shared.records.plan import Grade, JobOptions, SchemaPlan
 from shared.records.source import ColumnProfile, ObjectKind, TableProfile
 from shared.schema.objects import translate
+from shared.settings import Settings
 from shared.source.sqlite_catalog import read_catalog
 from shared.target.ddl import whole_schema
 
@@ -263,3 +269,28 @@ def test_keys_that_are_none(target_url: str, child: str, clause: str) -> None:
         (grade,) = [each for each in pair.plan.grades if each.kind is ObjectKind.FOREIGN_KEY]
         assert grade.grade is Grade.REFUSED
         assert clause in grade.reason
+
+
+def test_views_and_checks_fold_as_their_columns_do(
+    icu_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job makes compares a citext column as citext, though its sessions look in pg_catalog alone."""
+    monkeypatch.setattr(starting, "open_workforce", inline_workforce)
+    source = tmp_path / "source.db"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript(
+            """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE CHECK (name <> 'nobody'));
+               INSERT INTO t VALUES (1, 'Ann'), (2, 'Bob'); CREATE VIEW ann AS SELECT id FROM t WHERE name = 'ANN';"""
+        )
+        connection.commit()
+    settings = Settings(
+        source_url=SecretStr(str(source)), target_url=SecretStr(icu_url), home=tmp_path / "home", workers=1
+    )
+    end = starting.start(settings, JobOptions(), Silent())
+    assert isinstance(end, JobEnd)
+    assert end.progress.state == "completed"
+    with closing(psycopg2.connect(icu_url)) as target, target.cursor() as cursor:
+        cursor.execute("SELECT id FROM ann")
+        assert cursor.fetchall() == [(1,)]
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            cursor.execute("INSERT INTO t VALUES (3, 'NOBODY')")

@@ -2,7 +2,7 @@
 
 from casekit.case import Case, cases_in
 from casekit.inline import inline_workforce
-from casekit.running import Result, run_case
+from casekit.running import Result, Silent, run_case
 from casekit.writing import as_json
 
-__all__ = ["Case", "Result", "as_json", "cases_in", "inline_workforce", "run_case"]
+__all__ = ["Case", "Result", "Silent", "as_json", "cases_in", "inline_workforce", "run_case"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import tomllib
@@ -53,7 +54,9 @@ class Case:
         """Make the source database."""
         building = path.with_suffix(".building")
         connection = sqlite3.connect(building)
+        # What applications register with SQLite, and PostgreSQL knows nothing of.
         connection.create_collation("UNKNOWN", lambda a, b: (a > b) - (a < b))
+        connection.create_function("regexp", 2, lambda pattern, text: bool(re.search(pattern, text)))
         with closing(connection):
             connection.executescript((self.folder / "source.sql").read_text())
             connection.commit()

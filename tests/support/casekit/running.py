@@ -40,7 +40,7 @@ class Result:
     """What must hold for every case and does not."""
 
 
-class _Silent:
+class Silent:
     """Hears what a job tells."""
 
     def say(self, text: str) -> None:
@@ -84,8 +84,8 @@ def _jobs(case: Case, settings: Settings) -> tuple[dict[str, Any], list[str]]:
     broken: list[str] = []
     found: dict[str, Any] = {}
     for options in case.runs:
-        planned = plan_only(settings, options, _Silent())
-        ended = start(settings, options, _Silent())
+        planned = plan_only(settings, options, Silent())
+        ended = start(settings, options, Silent())
         assert isinstance(ended, JobEnd)
         broken += _what_is_broken(ended, options)
         found = _end(settings, planned.grades, ended)
@@ -172,7 +172,10 @@ def _whole(connection: Any, relation: str, columns: dict[str, str]) -> list[list
 
 
 def _answer(connection: Any, text: str) -> list[list[str]]:
-    return [["\\N" if value is None else str(value) for value in row] for row in _rows(connection, text, None)]
+    try:
+        return [["\\N" if value is None else str(value) for value in row] for row in _rows(connection, text, None)]
+    except psycopg2.Error as error:
+        return [[str(error.pgcode), str(error).splitlines()[0]]]
 
 
 def _refusal(connection: Any, text: str) -> str:
