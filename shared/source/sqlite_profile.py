@@ -18,10 +18,11 @@ from typing import Final
 
 from shared.records.keys import OPEN, Bound, ChunkRange, KeyRange, NullKeys
 from shared.records.source import ChunkKeyKind, SourceTable, StorageClass, TableProfile
+from shared.source.sqlite_column_look import ColumnLook
 from shared.source.sqlite_file import SqliteFile
 from shared.source.sqlite_json import judge_json
 from shared.source.sqlite_keys import table_sql, walk, where
-from shared.source.sqlite_look import ColumnLook, TableLook
+from shared.source.sqlite_look import TableLook
 from shared.source.sqlite_nulls import count_nulls_in_keys
 from shared.source.sqlite_questions import (
     FRACTION_FUNCTION,
@@ -35,8 +36,8 @@ from shared.source.sqlite_utf16 import UTF_8, read_exactly, select_of
 
 _RANGE_ROWS: Final = 50_000
 """Rows a key range: enough that starting a statement costs nothing, few enough that two processes end together."""
-_RANGE_VALUES: Final = 500_000
-"""Values a key range: its short texts are in memory at once, at most 128 bytes each."""
+_RANGE_VALUES: Final = 250_000
+"""Values a key range: its short texts are in memory at once, at most 256 bytes each, 64 MB in all."""
 _SAMPLE_ROWS: Final = 2_000
 _SAMPLE_PLACES: Final = 100
 """200,000 rows in all."""

@@ -21,7 +21,9 @@ FRACTION_FUNCTION: Final = "pgconvoy_fraction_digits"
 TEXT_FUNCTION: Final = "pgconvoy_judge_text"
 SHORT_TEXTS: Final = "short_texts"
 """Field of the one question whose answer is a text: all short texts of a key range, joined."""
-_SHORT_BYTES: Final = 128
+LARGEST: Final = "largest_magnitude"
+"""Field of the question for the largest magnitude of a real, infinity included."""
+SHORT_BYTES: Final = 256
 """Texts up to here are judged together. Measured: 60 to 110 ns a text that is joined with others, as much as `instr`
 takes to look for U+0000 alone, and 400 ns by a call of a Python function."""
 _YEARS_S: Final = (315_532_800, 4_102_444_800)
@@ -108,27 +110,26 @@ def _of_reals(column: str, asked: Asked) -> Iterator[_Answer]:
     # CAST holds on to the ends of int64, and a real is compared with an integer exactly; -2**63 alone is both.
     integral = f"{column} = CAST({column} AS INTEGER) AND {column} > -9223372036854775808.0"
     yield "integral_reals", "count", _one_if(integral), Merge.ADD
-    yield "infinities", "sum", f"(abs({column}) = 9e999)", Merge.ADD
+    yield LARGEST, "max", f"abs({column})", Merge.MOST
     if asked.epochs:
         yield from _epochs(column)
         least, end = _JULIAN_YEARS
         yield "julian_days", "sum", f"({column} >= {least} AND {column} < {end})", Merge.ADD
-    if asked.decimals:
-        yield "largest_real", "max", f"CASE WHEN abs({column}) < 9e999 THEN abs({column}) END", Merge.MOST
 
 
 def _of_texts(column: str, asked: Asked) -> Iterator[_Answer]:
-    # As blobs: length() of a text ends at U+0000, and a text that is not valid would not reach a Python function.
-    raw = f"CAST({column} AS BLOB)"
-    yield "text_bytes", "sum", f"length({raw})", Merge.ADD
-    yield "longest_text", "max", f"length({raw})", Merge.MOST
-    yield "empty_texts", "sum", f"({column} = '' COLLATE BINARY)", Merge.ADD
+    yield "longest_text", "max", _bytes_of(column), Merge.MOST
     if asked.booleans:
         yield "boolean_texts", "sum", f"(lower({column}) IN {_TRUTH_VALUES})", Merge.ADD
     if asked.uuids:
         yield "uuid_texts", "count", _one_if(_is_uuid(column)), Merge.ADD
     if asked.json:
-        yield "json_answers", "sum", f"{JSON_FUNCTION}({raw})", Merge.ADD
+        yield "json_answers", "sum", f"{JSON_FUNCTION}(CAST({column} AS BLOB))", Merge.ADD
+
+
+def _bytes_of(column: str) -> str:
+    # As a blob: length() of a text ends at U+0000, and a text that is not valid would not reach a Python function.
+    return f"length(CAST({column} AS BLOB))"
 
 
 def _of_blobs(column: str, asked: Asked) -> Iterator[_Answer]:
@@ -138,30 +139,37 @@ def _of_blobs(column: str, asked: Asked) -> Iterator[_Answer]:
         yield "uuid_blobs", "sum", f"(length({column}) = 16)", Merge.ADD
 
 
-def text_questions(column: str, *, pure: bool, joined: bool) -> Iterator[Question]:
-    """Ask how many texts are not valid or hold U+0000.
-
-    Args:
-        column: The column's SQL.
-        pure: Whether the key range holds nothing but texts and NULL in the column.
-        joined: Whether short texts may be answered together, to be judged at once: `SHORT_TEXTS` is their answer.
-    """
-    raw = f"CAST({column} AS BLOB)"
-    guard = "" if pure else f"typeof({column}) = 'text' AND "
-    if not joined:
-        yield Question("text_answers", f"sum(CASE WHEN {guard}1 THEN {TEXT_FUNCTION}({raw}) END)")
-        return
-    short = f"{guard}length({raw}) <= {_SHORT_BYTES}"
-    long = f"{guard}length({raw}) > {_SHORT_BYTES}"
-    yield Question(SHORT_TEXTS, f"group_concat(CASE WHEN {short} THEN {column} END)")
-    yield Question("text_answers", f"sum(CASE WHEN {long} THEN {TEXT_FUNCTION}({raw}) END)")
+def infinity_questions(column: str) -> Iterator[Question]:
+    """Ask what the largest magnitude hides where it is infinity."""
+    real = f"typeof({column}) = 'real' AND abs({column})"
+    yield Question("infinities", f"count({_one_if(f'{real} = 9e999')})")
+    yield Question("largest_real", f"max(CASE WHEN {real} < 9e999 THEN abs({column}) END)", Merge.MOST)
 
 
-def short_text_question(column: str) -> Question:
-    """Judge short texts one by one, where together they hold something."""
-    raw = f"CAST({column} AS BLOB)"
-    short = f"typeof({column}) = 'text' AND length({raw}) <= {_SHORT_BYTES}"
-    return Question("text_answers", f"sum(CASE WHEN {short} THEN {TEXT_FUNCTION}({raw}) END)")
+def short_texts(column: str) -> Question:
+    """Ask for all short texts at once, joined by commas."""
+    return Question(SHORT_TEXTS, f"group_concat(CASE WHEN {_is_short(column)} THEN {column} END)")
+
+
+def empty_texts(column: str) -> Question:
+    """Count the texts of no character."""
+    return Question("empty_texts", f"sum(typeof({column}) = 'text' AND {column} = '' COLLATE BINARY)")
+
+
+def text_bytes(column: str) -> Question:
+    """Add up the bytes of texts."""
+    return Question("text_bytes", f"sum(CASE WHEN typeof({column}) = 'text' THEN {_bytes_of(column)} END)")
+
+
+def judged(column: str, *, short: bool | None = None) -> Question:
+    """Judge texts one by one: the short ones, the long ones, or all of them."""
+    lengths = {None: "1", True: _is_short(column), False: f"NOT ({_is_short(column)})"}
+    condition = f"typeof({column}) = 'text' AND {lengths[short]}"
+    return Question("text_answers", f"sum(CASE WHEN {condition} THEN {TEXT_FUNCTION}(CAST({column} AS BLOB)) END)")
+
+
+def _is_short(column: str) -> str:
+    return f"typeof({column}) = 'text' AND {_bytes_of(column)} <= {SHORT_BYTES}"
 
 
 _OF_CLASS: Final = MappingProxyType(

@@ -36,6 +36,11 @@ def needs_judging(joined: bytes | None) -> bool:
     return b"\0" in joined or not _is_utf_8(joined)
 
 
+def may_have_empty(joined: bytes) -> bool:
+    """Whether among texts that are joined by commas there may be one of no character."""
+    return not joined or b",," in joined or joined.startswith(b",") or joined.endswith(b",")
+
+
 def _is_utf_8(raw: bytes) -> bool:
     try:
         pa.array([raw], pa.binary()).cast(pa.string())

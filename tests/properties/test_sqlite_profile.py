@@ -124,7 +124,7 @@ _MOMENTS = st.one_of(
     st.tuples(st.sampled_from([1, 1000, 10**6]), st.integers(10**8, 5 * 10**9)).map(math.prod),
     st.floats(2e6, 3e6),
 )
-_LONG_TEXTS = st.tuples(st.sampled_from([127, 128, 129, 300]), st.sampled_from(["a", "é", "𝄞"]), _TEXTS).map(
+_LONG_TEXTS = st.tuples(st.sampled_from([255, 256, 257, 400]), st.sampled_from(["a", "é", "𝄞"]), _TEXTS).map(
     lambda parts: (parts[1] * parts[0])[: parts[0] - len(parts[2])] + parts[2]
 )
 _INVALID = [b"\xff", b"2024-01-01\xff", b"\xff\0", b"\x80", b"a" * 200 + b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80"]
@@ -139,7 +139,26 @@ _VALUES = st.one_of(
     st.binary(min_size=16, max_size=16),
     st.sampled_from([RawText(raw) for raw in _INVALID]),
 )
-_COLUMN = st.one_of(
+_FORMATS = st.sampled_from(
+    ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%SZ", "%H:%M:%S",
+     "%Y-%m-%dT%H:%M:%S.%f+05:30", "%Y-%m-%d %H:%M-15:59", "%Y-%m-%d %H:%M:%S.%f9", "%Y-%m-%d%H:%M:%S"]
+)  # fmt: skip
+
+
+@st.composite
+def _written_alike(draw: st.DrawFn) -> list[str]:
+    """Moments in one format, but for perhaps one character of one of them."""
+    written = draw(_FORMATS)
+    moments = draw(st.lists(st.datetimes(min_value=datetime(1000, 1, 1)), min_size=1, max_size=5))  # noqa: DTZ001 - naive
+    texts = [moment.strftime(written) for moment in moments]
+    if draw(st.booleans()):
+        row, odd = draw(st.integers(0, len(texts) - 1)), draw(st.sampled_from("0123456789-+:. TZtz,\0é"))
+        place = draw(st.integers(0, len(texts[row]) - 1))
+        texts[row] = texts[row][:place] + odd + texts[row][place + 1 :]
+    return texts
+
+
+_COLUMN = _written_alike() | st.one_of(
     *(
         st.lists(st.none() | one, max_size=8)
         for one in (_VALUES, _TEXTS, _REALS, _DATES, _TIMES, _MOMENTS, _TEXTS | st.just(RawText(b"caf\xe9")))
