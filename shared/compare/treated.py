@@ -57,7 +57,19 @@ def canonical_moments(values: Sequence[Value], column: TargetColumn, normalise: 
     form = column.treatment.form
     if form is None:
         return canonical_column(values, column.type, normalise)
+    if column.type.sql.startswith("interval"):
+        return canonical_column([_interval(value, form) for value in values], column.type, normalise)
     return [None if value is None else _moment(value, form, column.type.kind) for value in values]
+
+
+def _interval(value: Value, form: SourceForm) -> Value:
+    """What a number counts, in days of 24 hours and a rest; a blob, which is no interval either, for anything else."""
+    if value is None:
+        return None
+    number = None if form not in MICROSECONDS_A_UNIT else _microseconds(value, form, TypeKind.OTHER)
+    if number is None:
+        return b""
+    return f"{number // MICROSECONDS_A_DAY} d {number % MICROSECONDS_A_DAY} us"
 
 
 def treated(value: Value, column: TargetColumn) -> Value:

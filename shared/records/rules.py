@@ -10,7 +10,7 @@ class SourceForm(enum.StrEnum):
     """How the source writes moments in a column."""
 
     UNIX_S = "unix_s"
-    """Seconds since 1970-01-01 00:00 UTC, as integers or reals (or texts of such)."""
+    """Seconds since 1970-01-01 00:00 UTC, as integers or reals (or texts of such); of an interval, just seconds."""
     UNIX_MS = "unix_ms"
     """Milliseconds since 1970."""
     UNIX_US = "unix_us"

@@ -78,6 +78,14 @@ def bad_texts(profile: ColumnProfile) -> str:
     return "; ".join(said)
 
 
+def taken_as_utc(profile: ColumnProfile, target: TargetType) -> str:
+    """Say how moments without an offset are read into a timestamp with time zone; empty where there are none."""
+    if target.kind is not TypeKind.TIMESTAMPTZ or profile.timestamp_texts == 0 or not profile.texts:
+        return ""
+    found = "texts" if profile.timestamp_texts is None else f"{profile.timestamp_texts:,} of the texts"
+    return f"{found} without an offset are taken as UTC"
+
+
 def counted_classes(profile: ColumnProfile) -> str:
     """Say what was found: ``9 integers and 2 texts``."""
     counts = {"integer": profile.integers, "real": profile.reals, "text": profile.texts, "blob": profile.blobs}

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.records.plan import TargetType, TypeKind
-from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classes, empty_texts_hint
+from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classes, empty_texts_hint, taken_as_utc
 from shared.schema.declared import Family
 from shared.schema.fits import Misfits
 from shared.schema.postgres_types import MAX_CHARACTERS
@@ -78,6 +78,7 @@ def _doubt(finding: Finding, target: TargetType, bad: Misfits) -> str:
     if bad != Misfits():
         said.append(empty_texts_hint(finding.profile))
         said.append(bad_texts(finding.profile) if target.kind is TypeKind.TEXT else "")
+    said.append(taken_as_utc(finding.profile, target))
     if target.sql.startswith("character(") and finding.profile.texts:
         said.append(f"blanks at the end mean nothing in {target.sql}")
     return "; ".join(part for part in said if part)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from shared.errors import OperatorError
 from shared.records.existing import ExistingColumn, ExistingTable
-from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn
+from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn, TypeKind
 from shared.records.source import ObjectKind
 from shared.schema.matching import chunk_column_of, compare_by
+from shared.schema.rule_checks import may_become
 from shared.schema.setting_aside import said_of, to_set_aside
+
+_MAY_LACK_OFFSET: Final = frozenset({TypeKind.TEXT, TypeKind.TIMESTAMP, TypeKind.DATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ def fit(
         return FittedTable(plan=plan)
     pairs = _pair(plan, existing)
     _refuse_unfilled(plan, existing, pairs)
+    _refuse_formless(existing, pairs)
     written = tuple(pair for pair in pairs if not pair.existing.generated)
     match_key = _match_key(existing, written)
     if not match_key and existing.has_rows and not options.schema_only:
@@ -116,6 +121,19 @@ def _refuse_unfilled(plan: TablePlan, existing: ExistingTable, pairs: Sequence[_
             "or let the job make the table anew with --recreate"
         )
         raise OperatorError(msg)
+
+
+def _refuse_formless(existing: ExistingTable, pairs: Sequence[_Pair]) -> None:
+    """Refuse a rule that makes moments of what goes into a column of another type: each row would be a reject."""
+    for pair in pairs:
+        form, target = pair.planned.treatment.form, pair.existing.type
+        if form is not None and not pair.existing.generated and not may_become(form, target):
+            msg = (
+                f"a rule gives {pair.planned.source} of the source the form {form}, but {pair.existing.name} of "
+                f"{existing.schema}.{existing.name} in the target is {target.sql}, which holds no moment: leave the "
+                "form out, or change the column's type"
+            )
+            raise OperatorError(msg)
 
 
 def _match_key(existing: ExistingTable, written: Sequence[_Pair]) -> tuple[str, ...]:
@@ -194,6 +212,8 @@ def _column_doubt(pair: _Pair, match_key: Sequence[str]) -> str:
             f"the target has it as {pair.existing.type.sql}, where {pair.planned.type.sql} would hold every value: "
             "values that do not fit become rejects"
         )
+    if pair.existing.type.kind is TypeKind.TIMESTAMPTZ and pair.planned.type.kind in _MAY_LACK_OFFSET:
+        doubts.append("moments without an offset are taken as UTC")
     if pair.existing.identity_always and match_key and pair.existing.name not in match_key:
         doubts.append(
             "the target has it GENERATED ALWAYS AS IDENTITY, which no UPDATE may write: new rows bring the source's "

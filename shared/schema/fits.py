@@ -28,35 +28,43 @@ class Misfits(NamedTuple):
 def misfits(profile: ColumnProfile, target: TargetType, affinity: Affinity) -> Misfits:
     """Count what a type cannot hold of values with these counts: nothing is bent to fit, it fits exactly or not.
 
-    Blobs become no text of a type, and texts no numbers. What no column of this `affinity` can store is not reckoned
-    with.
+    Blobs become no text of a type. Texts may spell numbers, but not in numeric affinities, which store such as numbers.
+    What no column of this `affinity` can store is not reckoned with.
     """
     return _COUNTERS[target.kind](profile, target, affinity)
 
 
-def _integer(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
+def _integer(profile: ColumnProfile, target: TargetType, affinity: Affinity) -> Misfits:
     low, high = _RANGES[target.kind]
     outside = 0 if _within(profile, low, high) else profile.integers
     fractions, unknown = _besides(profile.reals, profile.integral_reals)
     beyond = profile.reals - fractions - unknown if target.kind is not TypeKind.BIGINT else 0
-    return Misfits(profile.texts + profile.blobs + fractions, outside + unknown + beyond)
+    texts, spelled = _texts(profile, affinity)
+    return Misfits(texts + profile.blobs + fractions, spelled + outside + unknown + beyond)
 
 
-def _float(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
+def _texts(profile: ColumnProfile, affinity: Affinity) -> tuple[int, int]:
+    """How many texts surely spell no number, and of how many nobody knows."""
+    return (0, profile.texts) if affinity in {Affinity.TEXT, Affinity.BLOB} else (profile.texts, 0)
+
+
+def _float(profile: ColumnProfile, target: TargetType, affinity: Affinity) -> Misfits:
     most = _EXACT_IN_DOUBLE if target.kind is TypeKind.DOUBLE else _EXACT_IN_REAL
     inexact = 0 if _within(profile, -most, most) else profile.integers
     rounded = profile.reals if target.kind is TypeKind.REAL else 0
-    return Misfits(profile.texts + profile.blobs, inexact + rounded)
+    texts, spelled = _texts(profile, affinity)
+    return Misfits(texts + profile.blobs, spelled + inexact + rounded)
 
 
-def _numeric(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
-    sure = profile.texts + profile.blobs
+def _numeric(profile: ColumnProfile, target: TargetType, affinity: Affinity) -> Misfits:
+    texts, spelled = _texts(profile, affinity)
+    sure = texts + profile.blobs
     scaled = re.fullmatch(r"numeric\((\d+),(-?\d+)\)", target.sql)
     if scaled is None:
-        return Misfits(sure, 0)
+        return Misfits(sure, spelled)
     infinite = profile.infinities or 0
     fits = fits_scaled(profile, int(scaled[1]), int(scaled[2]))
-    return Misfits(sure + infinite, 0 if fits else profile.integers + profile.reals - infinite)
+    return Misfits(sure + infinite, spelled + (0 if fits else profile.integers + profile.reals - infinite))
 
 
 def fits_scaled(profile: ColumnProfile, precision: int, scale: int) -> bool:
@@ -102,7 +110,7 @@ def _moment(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
         TypeKind.DATE: profile.date_texts,
         TypeKind.TIME: profile.time_texts,
         TypeKind.TIMESTAMP: profile.timestamp_texts,
-        TypeKind.TIMESTAMPTZ: profile.timestamptz_texts,
+        TypeKind.TIMESTAMPTZ: _both(profile.timestamptz_texts, profile.timestamp_texts),  # without offset it is UTC
     }[target.kind]
     strange, unknown = _besides(profile.texts, shaped)
     rounded = profile.texts - strange - unknown if "(" in target.sql else 0
@@ -124,6 +132,10 @@ def _json(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
 def _other(profile: ColumnProfile, _target: TargetType, _: Affinity) -> Misfits:
     """A type that PostgreSQL alone knows reads texts as it pleases."""
     return Misfits(profile.blobs, profile.values - profile.blobs)
+
+
+def _both(some: int | None, others: int | None) -> int | None:
+    return None if some is None or others is None else some + others
 
 
 def _besides(values: int, shaped: int | None) -> tuple[int, int]:

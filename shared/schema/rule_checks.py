@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 from shared.errors import OperatorError
 from shared.records.plan import TargetType, TypeKind
-from shared.records.rules import BadTextPolicy, NulPolicy, Rule
+from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm
 from shared.records.source import SourceCatalog
 from shared.schema.names import fold
 from shared.schema.postgres_types import TypeTextError, read_type
@@ -17,6 +17,7 @@ from shared.schema.wildcards import is_pattern, matches
 
 MOMENTS: Final = frozenset({TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ, TypeKind.DATE})
 """What a source form can become."""
+_COUNTING: Final = frozenset({SourceForm.UNIX_S, SourceForm.UNIX_MS, SourceForm.UNIX_US})
 _SUGGESTIONS: Final = 3
 _SHOWN: Final = 20
 _SAYING: Final = ("name", "type", "form", "null_if_empty", "nul", "bad_utf8")
@@ -50,6 +51,11 @@ def check_rule(number: int, rule: Rule) -> None:
     _check_type(number, rule, _type(number, rule))
 
 
+def may_become(form: SourceForm, target: TargetType) -> bool:
+    """Whether values of a form can become a type: moments, and intervals of what is counted."""
+    return target.kind in MOMENTS or (target.sql.startswith("interval") and form in _COUNTING)
+
+
 def _about(rule: Rule) -> str:
     return f"table {rule.table!r}" + (f", column {rule.column!r}" if rule.column is not None else "")
 
@@ -65,11 +71,11 @@ def _type(number: int, rule: Rule) -> TargetType | None:
 
 def _check_type(number: int, rule: Rule, given: TargetType | None) -> None:
     as_bytes = rule.bad_utf8 is BadTextPolicy.BYTEA or (given is not None and given.kind is TypeKind.BYTEA)
-    if rule.form is not None and given is not None and given.kind not in MOMENTS:
+    if rule.form is not None and given is not None and not may_become(rule.form, given):
         refuse_rule(
             number,
             f"has the form {rule.form}, which makes moments, and the type {given.sql}, which is none: "
-            "give it timestamptz, timestamp or date, or leave one of them out",
+            "give it timestamptz, timestamp or date (or interval, for unix forms), or leave one of them out",
         )
     if rule.form is not None and as_bytes:
         refuse_rule(number, f"has the form {rule.form}, which makes moments, and bytea: leave one of them out")

@@ -9,7 +9,7 @@ from typing import Final
 from shared.records.plan import TargetType, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, SourceForm, Treatment
 from shared.records.source import ColumnProfile
-from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classes
+from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classes, taken_as_utc
 from shared.schema.declared_types import misfits_said
 from shared.schema.fits import Misfits
 from shared.schema.form_fits import form_misfits
@@ -128,7 +128,8 @@ def _lost(profile: ColumnProfile, target: TargetType, said: Said) -> str:
     if said.form is SourceForm.ISO and profile.texts:
         return "each moment is kept, how it was written is not"
     if said.form is None and profile.texts and target.kind in _MANY_SPELLINGS:
-        return f"{target.sql} keeps what a text means, not how it is written"
+        utc = taken_as_utc(profile, target)
+        return f"{target.sql} keeps what a text means, not how it is written{f'; {utc}' if utc else ''}"
     return ""
 
 

@@ -19,6 +19,8 @@ from shared.target.value_rules import MAX_OFFSET_HOURS, MICROSECOND_DIGITS, Limi
 _Reader: TypeAlias = Callable[[Bytes, Unfit], Int64s]
 _DAY_WIDTH: Final = 10
 _OFFSET_WIDTH: Final = 6
+_TO_MINUTES: Final = 16
+"""``YYYY-MM-DD HH:MM``: the shortest text that an offset may follow."""
 _TIME_WIDTHS: Final = frozenset({5, 8, 10, 11, 12, 13, 14, 15})
 """``HH:MM``, ``HH:MM:SS``, and that with a point and one to six decimals."""
 _MICROS_A_SECOND: Final = 10**MICROSECOND_DIGITS
@@ -52,14 +54,22 @@ def to_timestamps(array: pa.Array, wire_type: pa.DataType, limits: Limits) -> pa
 
 
 def to_timestamps_utc(array: pa.Array, wire_type: pa.DataType, limits: Limits) -> pa.Array:
-    """Convert ``YYYY-MM-DD[ T]HH:MM[:SS[.ffffff]]`` followed by ``Z``, ``+HH:MM`` or ``-HH:MM`` to UTC."""
+    """Convert ``YYYY-MM-DD[ T]HH:MM[:SS[.ffffff]]`` followed by ``Z``, ``+HH:MM`` or ``-HH:MM`` to UTC.
+
+    What has no offset is in UTC already, as for SQLite's own date functions; a plain date is its midnight.
+    """
     reason = Unfit.NOT_TIMESTAMPTZ
     texts = texts_of(array)
-    if (texts.lengths <= _DAY_WIDTH + _OFFSET_WIDTH).any():
+    widths = texts.lengths
+    if (widths < _DAY_WIDTH).any():
         raise UnfitError(reason)
-    zulu = texts.data[texts.starts + texts.lengths - 1] == ord("Z")
-    local = _by_width(texts, texts.lengths - np.where(zulu, 1, _OFFSET_WIDTH), _moment_with_time, reason)
-    rows = np.flatnonzero(~zulu)
+    zulu = texts.data[texts.starts + widths - 1] == ord("Z")
+    signed = np.isin(texts.data[texts.starts + widths - _OFFSET_WIDTH], (ord("+"), ord("-"))) & (widths > _TO_MINUTES)
+    zones = np.where(zulu, 1, np.where(signed, _OFFSET_WIDTH, 0))
+    if (widths - zones <= _DAY_WIDTH)[zones > 0].any():
+        raise UnfitError(reason)
+    local = _by_width(texts, widths - zones, _moment, reason)
+    rows = np.flatnonzero(signed & ~zulu)
     local[rows] -= _offsets(texts, rows, reason)
     return array_of(_within(local, limits), array, wire_type)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from shared.records.keys import KeyValue, RawText, Value
 from shared.records.plan import TargetColumn, TypeKind
@@ -39,8 +39,14 @@ _OFFSET: Final = r"(?P<offset>Z|[+-](?P<hours>[0-9]{2}):[0-5][0-9])"
 _DATE_TEXT: Final = re.compile(_DAY)
 _TIME_TEXT: Final = re.compile(_TIME)
 _TIMESTAMP_TEXT: Final = re.compile(f"{_DAY}(?:[ T]{_TIME})?")
-_TIMESTAMPTZ_TEXT: Final = re.compile(f"{_DAY}[ T]{_TIME}{_OFFSET}")
+_TIMESTAMPTZ_TEXT: Final = re.compile(f"{_DAY}(?:[ T]{_TIME}{_OFFSET}?)?")
+_INTEGER_TEXT: Final = re.compile(r"\s*[+-]?[0-9]{1,100}\s*", re.ASCII)
+_NUMBER_TEXT: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\s*", re.ASCII)
+_LONGEST_NUMBER: Final = 1_000
+"""Characters of a text that is read as a number: more than any number of a source has, far fewer than take long."""
 _UUID_TEXT: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+_NEED_A_UNIT: Final = ("interval", "bit")
+"""PostgreSQL types of kind OTHER to whose input a bare number means something else than the number."""
 _EXACT_INTEGERS: Final = 2**53
 """Above it (and below its negative) a double skips integers."""
 _BOOLEANS: Final[Mapping[str, str]] = MappingProxyType(
@@ -81,6 +87,8 @@ def adapt(value: Value, column: TargetColumn) -> str | None:
 
 
 def _integer(value: KeyValue, column: TargetColumn) -> str:
+    if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value):
+        value = int(value)
     if isinstance(value, float):
         if not value.is_integer():
             raise ValueDoesNotFit(column, Unfit.FRACTION)
@@ -94,6 +102,7 @@ def _integer(value: KeyValue, column: TargetColumn) -> str:
 
 
 def _double(value: KeyValue, column: TargetColumn) -> str:
+    value = _spelled_real(value, column)
     if isinstance(value, int):
         if abs(value) > _EXACT_INTEGERS and int(float(value)) != value:
             raise ValueDoesNotFit(column, Unfit.INEXACT)
@@ -104,6 +113,7 @@ def _double(value: KeyValue, column: TargetColumn) -> str:
 
 
 def _real(value: KeyValue, column: TargetColumn) -> str:
+    value = _spelled_real(value, column)
     if not isinstance(value, int | float):
         raise ValueDoesNotFit(column, Unfit.NOT_A_NUMBER)
     try:
@@ -115,10 +125,31 @@ def _real(value: KeyValue, column: TargetColumn) -> str:
     return real_text(nearest)
 
 
+def _spelled_real(value: KeyValue, column: TargetColumn) -> KeyValue:
+    """The double that a text is the shortest spelling of, with or without zeros at its end; other values as they are.
+
+    Raises:
+        ValueDoesNotFit: for a text of another number.
+    """
+    if not _is_number(value):
+        return value
+    number = float(value)
+    if Decimal(value.strip()) != Decimal(repr(number)):
+        raise ValueDoesNotFit(column, Unfit.INEXACT)
+    return number
+
+
+def _is_number(value: KeyValue) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _LONGEST_NUMBER and _NUMBER_TEXT.fullmatch(value) is not None
+
+
 def _numeric(value: KeyValue, column: TargetColumn) -> str:
-    if not isinstance(value, int | float):
+    if _is_number(value):
+        text = value.strip()
+    elif isinstance(value, int | float):
+        text = real_text(value) if isinstance(value, float) else str(value)
+    else:
         raise ValueDoesNotFit(column, Unfit.NOT_A_NUMBER)
-    text = real_text(value) if isinstance(value, float) else str(value)
     number = Decimal(text)
     limits = limits_of(column.type)
     fits = decimal_fits(number, limits) if number.is_finite() else limits.precision is None
@@ -136,6 +167,9 @@ def _text(value: KeyValue, column: TargetColumn) -> str:
 
 
 def _other(value: KeyValue, column: TargetColumn) -> str:
+    if column.type.sql.startswith(_NEED_A_UNIT) and (isinstance(value, int | float) or _is_number(value)):
+        # PostgreSQL would take 5400000000 of an interval for seconds, and 101 of bits for digits of base 2.
+        raise ValueDoesNotFit(column, Unfit.NO_UNIT if column.type.sql.startswith("interval") else Unfit.NOT_BITS)
     return _plain_text(value, column, blob=Unfit.NO_TEXT_FORM)
 
 
@@ -205,7 +239,7 @@ def _moment(pattern: re.Pattern[str], reason: Unfit) -> _Adapter:
     def adapt_moment(value: KeyValue, column: TargetColumn) -> str:
         found = pattern.fullmatch(value) if isinstance(value, str) else None
         if found is None:
-            raise ValueDoesNotFit(column, reason)
+            raise ValueDoesNotFit(column, _why_no_moment(value, column, reason))
         parts = {"day": None, "time": None, "second": "", "fraction": None, "offset": None, "hours": None}
         parts |= found.groupdict()
         if not _is_day(parts["day"]) or int(parts["hours"] or 0) > MAX_OFFSET_HOURS:
@@ -213,9 +247,20 @@ def _moment(pattern: re.Pattern[str], reason: Unfit) -> _Adapter:
         _refuse_lost_decimals(parts["fraction"] or "", column)
         # With its seconds, and with a space for the T, each form is one that every PostgreSQL reads alike.
         time = parts["time"] and parts["time"] + ("" if parts["second"] else ":00")
-        return " ".join(part for part in (parts["day"], time) if part) + (parts["offset"] or "")
+        if column.type.kind is TypeKind.TIMESTAMPTZ:  # without an offset it is in UTC, as for SQLite's own functions
+            return f"{parts['day']} {time or '00:00:00'}{parts['offset'] or '+00'}"
+        return " ".join(part for part in (parts["day"], time) if part)
 
     return adapt_moment
+
+
+def _why_no_moment(value: KeyValue, column: TargetColumn, reason: Unfit) -> Unfit:
+    """Say of numbers and of offsets what they are, so that a rule or another type can be chosen for them."""
+    if isinstance(value, int | float) and column.type.kind is not TypeKind.TIME:
+        return Unfit.COUNTS_TIME
+    if column.type.kind is TypeKind.TIMESTAMP and isinstance(value, str) and _TIMESTAMPTZ_TEXT.fullmatch(value):
+        return Unfit.HAS_OFFSET
+    return reason
 
 
 def _is_day(day: str | None) -> bool:

@@ -61,11 +61,13 @@ def treat_text(value: Value, treatment: Treatment, kind: TypeKind) -> Value:
 
 
 def moment_text(value: KeyValue, form: SourceForm, type_: TargetType) -> str:
-    """Render what a value of a form means as a text that PostgreSQL's type reads into this very moment.
+    """Render what a value of a form means as a text that PostgreSQL's type reads into this very moment or interval.
 
     Raises:
         UnfitError: where it is no moment of that form, or none that the type can hold.
     """
+    if type_.sql.startswith("interval") and form in UNIX_MICROS:
+        return _interval_text(_unix(value, form, type_.kind))
     if type_.kind not in MOMENT_KINDS:
         raise UnfitError(Unfit.TYPE_HOLDS_NO_MOMENT)
     micros = _READERS[form](value, form, type_.kind)
@@ -84,6 +86,12 @@ def moment_text(value: KeyValue, form: SourceForm, type_: TargetType) -> str:
 def _read_as_latin_1(text: RawText) -> str | RawText:
     # Somebody wrote such bytes into a file of UTF-8; into one of UTF-16 nobody did.
     return text.raw.decode("latin-1") if text.encoding == UTF_8 else text
+
+
+def _interval_text(micros: int) -> str:
+    """As Python's timedelta and the drivers that write one: whole days, and what is left of the last."""
+    days, clock = divmod(micros, MICROS_A_DAY)
+    return f"{days} days {clock // 1_000_000}.{clock % 1_000_000:06} seconds"
 
 
 def _replaced(text: RawText) -> str:

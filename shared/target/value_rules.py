@@ -44,8 +44,9 @@ class Unfit(enum.StrEnum):
     NOT_UTF8 = "is not valid UTF-8"
     TOO_LONG = "is longer than the type allows"
     NOT_BOOLEAN = "is none of PostgreSQL's spellings of true and false"
+    COUNTS_TIME = 'is a number: a rule with form = "unix_s" (or "unix_ms", "unix_us", "julian") says what it counts'
     NOT_TIMESTAMP = "is no moment of the form YYYY-MM-DD HH:MM:SS.ffffff"
-    NOT_TIMESTAMPTZ = "is no moment of the form YYYY-MM-DD HH:MM:SS.ffffff+HH:MM"
+    NOT_TIMESTAMPTZ = "is no moment of the form YYYY-MM-DD HH:MM:SS.ffffff+HH:MM, nor one in UTC without the offset"
     NOT_DATE = "is no day of the form YYYY-MM-DD"
     NOT_TIME = "is no time of day of the form HH:MM:SS.ffffff"
     NOT_UUID = "is no UUID"
@@ -55,6 +56,8 @@ class Unfit(enum.StrEnum):
     NO_SUCH_MOMENT = "is no moment of the form that the rule names"
     TYPE_HOLDS_NO_MOMENT = "is to become a moment by its rule, which the type does not hold"
     NOT_MIDNIGHT = "is a moment other than midnight UTC, and a date has no time of day"
+    NO_UNIT = 'is a number without a unit: a rule with form = "unix_us" (or "unix_ms", "unix_s") says which it has'
+    NOT_BITS = "is a number, which PostgreSQL would take for a row of bits"
     HAS_OFFSET = "has an offset from UTC, which a timestamp without time zone does not keep"
     CAREFUL_ONLY = "needs the text form of its type"
 
@@ -171,7 +174,7 @@ def _refuse_duplicates(members: list[tuple[str, Any]]) -> None:
 
 
 _JSON_PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:]', re.DOTALL)
-_WIDE: Final = Context(prec=40)
-"""More digits than any integer (19) or shortest real (17) of a source has."""
+_WIDE: Final = Context(prec=1_100)
+"""More digits than any integer (19), shortest real (17) or text that is read as a number (1,000) has."""
 _INFINITIES: Final[Mapping[str, str]] = MappingProxyType({"inf": "Infinity", "-inf": "-Infinity"})
 _DUPLICATE_FINDER: Final = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)

@@ -12,7 +12,7 @@ from fleetkit import TestPostgres
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from targetkit import SESSION, column, expected, normal, plan_of, readable, source_rows, stored
-from targetkit.cases import DOES_NOT_FIT, FITS
+from targetkit.cases import DOES_NOT_FIT, FITS, FITS_CAREFULLY
 
 from shared.errors import NotArrowableError
 from shared.records.keys import Value
@@ -178,6 +178,13 @@ def test_what_fits_arrives_on_both_paths(target: Target, sql: str, value: Value)
     """The listed values that fit arrive exactly, and neither path refuses them."""
     assert not _assert_both_paths_are_exact(target, sql, [value])
     assert _copied_by_arrow(target, [value], column(sql), _table_of(sql)) == [expected(value, column(sql).type.kind)]
+
+
+@pytest.mark.parametrize(("sql", "value"), [case for case in FITS_CAREFULLY if case[0] in _TYPICAL])
+def test_numbers_in_texts_arrive(target: Target, sql: str, value: Value) -> None:
+    """A text that spells a number arrives as that number, and the fast path leaves it to the careful one."""
+    assert not _assert_both_paths_are_exact(target, sql, [value, None])
+    assert _copied_by_arrow(target, [value], column(sql), _table_of(sql)) is None
 
 
 @pytest.mark.parametrize(("sql", "value"), [case for case in DOES_NOT_FIT if case[0] in _TYPICAL])

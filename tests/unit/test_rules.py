@@ -299,7 +299,7 @@ def test_generated_columns_are_not_treated() -> None:
 @pytest.mark.parametrize(
     ("type_", "profile", "sure", "perhaps"),
     [
-        ("bigint", ColumnProfile(integers=1, integer_min=1, integer_max=1, texts=2, blobs=1), 3, 0),
+        ("bigint", ColumnProfile(integers=1, integer_min=1, integer_max=1, texts=2, blobs=1), 1, 2),
         ("integer", integers(0, 2**31), 0, 9),
         ("integer", integers(0, 2**31 - 1), 0, 0),
         ("bigint", ColumnProfile(reals=5, integral_reals=3), 2, 0),
@@ -316,7 +316,7 @@ def test_generated_columns_are_not_treated() -> None:
         ("boolean", texts(boolean_texts=4), 0, 5),
         ("date", texts(date_texts=4), 5, 0),
         ("date", texts(), 0, 9),
-        ("timestamptz", texts(timestamptz_texts=9), 0, 0),
+        ("timestamptz", texts(timestamptz_texts=5, timestamp_texts=3), 1, 0),
         ("uuid", ColumnProfile(texts=3, uuid_texts=3, blobs=2, uuid_blobs=1), 1, 0),
         ("jsonb", texts(jsonb_texts=8), 1, 0),
         ("double precision", integers(0, 2**53 + 1), 0, 9),
