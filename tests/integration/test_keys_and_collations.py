@@ -280,7 +280,8 @@ def test_views_and_checks_fold_as_their_columns_do(
     with closing(sqlite3.connect(source)) as connection:
         connection.executescript(
             """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE CHECK (name <> 'nobody'));
-               INSERT INTO t VALUES (1, 'Ann'), (2, 'Bob'); CREATE VIEW ann AS SELECT id FROM t WHERE name = 'ANN';"""
+               INSERT INTO t VALUES (1, 'Ann'), (2, 'Bob'); CREATE VIEW ann AS SELECT id FROM t WHERE name = 'ANN';
+               CREATE VIEW exact AS SELECT id FROM t WHERE name = 'ANN' COLLATE BINARY;"""
         )
         connection.commit()
     settings = Settings(
@@ -292,5 +293,7 @@ def test_views_and_checks_fold_as_their_columns_do(
     with closing(psycopg2.connect(icu_url)) as target, target.cursor() as cursor:
         cursor.execute("SELECT id FROM ann")
         assert cursor.fetchall() == [(1,)]
+        cursor.execute("SELECT id FROM exact")
+        assert cursor.fetchall() == [], "compared as BINARY, ANN is not Ann"
         with pytest.raises(psycopg2.errors.CheckViolation):
             cursor.execute("INSERT INTO t VALUES (3, 'NOBODY')")

@@ -72,6 +72,8 @@ def _keyed(sql: str, direction: Direction, query: Translator) -> str:
         return sql
     if direction.column.affinity in _NUMBERS:
         query.setting.notes.doubt("numbers among the texts of a column sort as texts")
+    if direction.column.type.sql.endswith("citext"):
+        sql = f"{sql}::text"
     match direction.collation:
         case "BINARY":
             return f'{sql} COLLATE "C"'
