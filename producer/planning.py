@@ -19,6 +19,7 @@ from shared.ledger.upgrade import ledger_exists
 from shared.records.existing import ExistingTable, TargetAbilities
 from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, SchemaPlan, TablePlan
 from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
+from shared.schema.existing_names import named_as_there
 from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
 from shared.schema.rule_effects import RuleEffect, rule_effects
@@ -114,6 +115,8 @@ def fit_to_target(ledger: SqlAlchemyLedger, plan: SchemaPlan, settings: Settings
     Raises:
         OperatorError: where a table that is there cannot take the rows.
     """
+    if options.data_only:
+        plan = named_as_there(plan, read_taken_names(ledger.connection, settings.target_schema))
     names = [table.name for table in plan.tables]
     existing = _with_finishing_commands(ledger, read_existing(ledger.connection, settings.target_schema, names))
     taken = read_taken_names(ledger.connection, settings.target_schema, besides=names)

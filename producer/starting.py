@@ -132,7 +132,7 @@ def _record_plan(
     upgrade_ledger(ledger.connection)
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
-    put_back_left_over(ledger, settings.target_schema, [table.name for table in plan.tables])
+    put_back_left_over(ledger, settings.target_schema)
     plan = tried(ledger, fit_to_target(ledger, plan, settings, options), settings.target_schema).plan
     plan = without_constraints(ledger, plan)
     new = NewJob(

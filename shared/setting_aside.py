@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.errors import OperatorError
@@ -10,7 +9,7 @@ from shared.grading import Less, Outcomes
 from shared.ledger.jobs import add_grades, read_job, read_tables, save_plan
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, TABLE_ENDS
-from shared.ledger.suspended import end_idle_chunks, is_suspended, jobs_with_tables_suspended
+from shared.ledger.suspended import end_idle_chunks, is_suspended, suspended_jobs
 from shared.records.plan import Grade, GradedAs, ObjectGrade, SchemaPlan, TablePlan
 from shared.records.source import ObjectKind
 from shared.records.work import JobTable
@@ -100,15 +99,15 @@ def put_back_if_idle(ledger: SqlAlchemyLedger, job_id: int) -> bool:
     return True
 
 
-def put_back_left_over(ledger: SqlAlchemyLedger, schema: str, names: Sequence[str]) -> None:
-    """Put back what ended jobs left away of some target tables: whoever cancelled them was killed in between.
+def put_back_left_over(ledger: SqlAlchemyLedger, schema: str) -> None:
+    """Put back what ended jobs left away in a target schema: whoever cancelled them was killed in between.
 
     Raises:
         OperatorError: where a chunk of such a job is still written.
     """
-    for job_id in jobs_with_tables_suspended(ledger, schema, names):
+    for job_id in suspended_jobs(ledger, schema):
         if not put_back_if_idle(ledger, job_id):
             msg = (
-                f"job {job_id} was cancelled and still writes a chunk: wait for its end with `producer cancel {job_id}`"
+                f"job {job_id} was cancelled, its last chunk is still written: `producer cancel {job_id}` waits for it"
             )
             raise OperatorError(msg)

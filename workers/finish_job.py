@@ -11,7 +11,7 @@ from shared.ledger.queueing import open_tables
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
 from shared.points import Point, reach
-from shared.records.plan import BuildPhase, ForeignKeyPlan, Grade, GradedAs, ObjectPlan, TablePlan
+from shared.records.plan import BuildPhase, ForeignKeyPlan, Grade, GradedAs, ObjectPlan, TablePlan, TargetColumn
 from shared.records.source import ObjectKind
 from shared.records.work import Job, JobTable, TableProgress
 from shared.setting_aside import put_all_back
@@ -44,7 +44,7 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         for plan in completed:
             _add_foreign_keys(ledger, plan, completed, outcomes)
         for plan in completed:
-            _continue_identities(ledger, plan)
+            _continue_identities(ledger, plan, outcomes)
             run(ledger.connection, ddl.analyze(plan))
         tables, unmoved = swap_if_complete(ledger, job, tables)
         put_all_back(ledger, job_id, outcomes)
@@ -126,11 +126,22 @@ def _make_object(ledger: SqlAlchemyLedger, planned: ObjectPlan, incomplete: Coll
     return None if refused is None else less(Grade.REFUSED, f"left out: {refused.reason}")
 
 
-def _continue_identities(ledger: SqlAlchemyLedger, plan: TablePlan) -> None:
+def _continue_identities(ledger: SqlAlchemyLedger, plan: TablePlan, outcomes: Outcomes) -> None:
     """Let identities go on after the highest id that the source ever gave out and after max(id)."""
     for column in plan.columns:
-        if column.identity:
+        if column.identity and plan.creates:
             made = ddl.identity(plan, column)
             if made is not None and not is_identity(ledger, plan, column):
                 run(ledger.connection, made)
             run(ledger.connection, ddl.continue_identity(plan, column))
+        elif column.identity:
+            _continue_sequence(ledger, plan, column, outcomes)
+
+
+def _continue_sequence(ledger: SqlAlchemyLedger, plan: TablePlan, column: TargetColumn, outcomes: Outcomes) -> None:
+    """As for identities, of a table that was there before: its sequence may end early, or be somebody else's."""
+    what = "letting its sequence go on after the highest value"
+    refused = attempt(ledger.connection, ddl.continue_identity(plan, column), what)
+    if refused is not None:
+        graded_as = GradedAs(kind=ObjectKind.COLUMN, name=column.source)
+        outcomes.add(graded_as, plan.read.table, less(Grade.APPROXIMATED, refused.reason))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 
 from shared.ledger.session import Ledger
@@ -13,12 +11,12 @@ from shared.ledger.tables import chunks, jobs, tables
 _AWAY = tables.c.plan["set_aside"]["away"].as_boolean()
 
 
-def jobs_with_tables_suspended(ledger: Ledger, schema: str, names: Sequence[str]) -> tuple[int, ...]:
-    """The ended jobs that some of these target tables still go without something for."""
+def suspended_jobs(ledger: Ledger, schema: str) -> tuple[int, ...]:
+    """The ended jobs for which tables of a target schema still go without something."""
     statement = (
         sa.select(jobs.c.id)
         .join(tables, tables.c.job_id == jobs.c.id)
-        .where(jobs.c.state.in_(JOB_ENDS), _AWAY, tables.c.target_schema == schema, tables.c.target_name.in_(names))
+        .where(jobs.c.state.in_(JOB_ENDS), _AWAY, tables.c.target_schema == schema)
         .distinct()
         .order_by(jobs.c.id)
     )

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.errors import OperatorError
-from shared.records.existing import ExistingColumn, ExistingTable
-from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn, TypeKind
+from shared.records.existing import ExistingTable
+from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TablePlan, TargetColumn
 from shared.records.source import ObjectKind
+from shared.schema.existing_columns import Pair, column_doubt, pair_columns, refuse_formless, refuse_unfilled
 from shared.schema.matching import chunk_column_of, compare_by
-from shared.schema.rule_checks import may_become
 from shared.schema.setting_aside import said_of, to_set_aside
 
-_MAY_LACK_OFFSET: Final = frozenset({TypeKind.TEXT, TypeKind.TIMESTAMP, TypeKind.DATE})
+_COMPUTED: Final = "left out: the table that was there before has no such column, and its values follow from the others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +24,6 @@ class FittedTable:
     plan: TablePlan
     grades: tuple[ObjectGrade, ...] = ()
     """Empty where the job makes the table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pair:
-    """A planned column and the one of the target that takes its values."""
-
-    planned: TargetColumn
-    existing: ExistingColumn
 
 
 def fit(
@@ -53,9 +45,9 @@ def fit(
         raise OperatorError(_no_table(existing))
     if options.recreate and not options.data_only:
         return FittedTable(plan=plan)
-    pairs = _pair(plan, existing)
-    _refuse_unfilled(plan, existing, pairs)
-    _refuse_formless(existing, pairs)
+    pairs = pair_columns(plan, existing)
+    refuse_unfilled(plan, existing, pairs)
+    refuse_formless(existing, pairs)
     written = tuple(pair for pair in pairs if not pair.existing.generated)
     match_key = _match_key(existing, written)
     if not match_key and existing.has_rows and not options.schema_only:
@@ -94,55 +86,13 @@ def _no_key(existing: ExistingTable) -> str:
     )
 
 
-def _pair(plan: TablePlan, existing: ExistingTable) -> tuple[_Pair, ...]:
-    by_name = {column.name: column for column in existing.columns}
-    found = [(column, by_name.get(column.source) or by_name.get(column.name)) for column in plan.columns]
-    missing = [column.source for column, match in found if match is None]
-    if missing:
-        msg = (
-            f"the table {existing.schema}.{existing.name} of the target lacks columns of the source: "
-            f"{', '.join(missing)}; add them, or let the job make the table anew with --recreate"
-        )
-        raise OperatorError(msg)
-    return tuple(_Pair(planned=column, existing=match) for column, match in found if match is not None)
-
-
-def _refuse_unfilled(plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair]) -> None:
-    filled = {pair.existing.name for pair in pairs}
-    unfilled = [
-        column.name
-        for column in existing.columns
-        if column.not_null and not column.has_default and not column.generated and column.name not in filled
-    ]
-    if unfilled:
-        msg = (
-            f"the table {existing.schema}.{existing.name} of the target has NOT NULL columns without a default that "
-            f"the source's {plan.read.table} does not fill: {', '.join(unfilled)}; give them a default, "
-            "or let the job make the table anew with --recreate"
-        )
-        raise OperatorError(msg)
-
-
-def _refuse_formless(existing: ExistingTable, pairs: Sequence[_Pair]) -> None:
-    """Refuse a rule that makes moments of what goes into a column of another type: each row would be a reject."""
-    for pair in pairs:
-        form, target = pair.planned.treatment.form, pair.existing.type
-        if form is not None and not pair.existing.generated and not may_become(form, target):
-            msg = (
-                f"a rule gives {pair.planned.source} of the source the form {form}, but {pair.existing.name} of "
-                f"{existing.schema}.{existing.name} in the target is {target.sql}, which holds no moment: leave the "
-                "form out, or change the column's type"
-            )
-            raise OperatorError(msg)
-
-
-def _match_key(existing: ExistingTable, written: Sequence[_Pair]) -> tuple[str, ...]:
+def _match_key(existing: ExistingTable, written: Sequence[Pair]) -> tuple[str, ...]:
     """The first key that every row has: NULLs in a unique key never conflict, so they would come in twice."""
     never_null = {pair.existing.name for pair in written if pair.existing.not_null}
     return next((key.columns for key in existing.keys if set(key.columns) <= never_null), ())
 
 
-def _fitted(plan: TablePlan, written: Sequence[_Pair], match_key: tuple[str, ...]) -> TablePlan:
+def _fitted(plan: TablePlan, written: Sequence[Pair], match_key: tuple[str, ...]) -> TablePlan:
     columns = tuple(_column(pair) for pair in written)
     rowid_column = next((column.source for column in plan.columns if column.identity), None)
     return replace(
@@ -162,7 +112,7 @@ def _fitted(plan: TablePlan, written: Sequence[_Pair], match_key: tuple[str, ...
     )
 
 
-def _column(pair: _Pair) -> TargetColumn:
+def _column(pair: Pair) -> TargetColumn:
     same = pair.existing.type == pair.planned.type
     return replace(
         pair.planned,
@@ -172,7 +122,8 @@ def _column(pair: _Pair) -> TargetColumn:
         default=None,
         generated=None,
         collation=pair.existing.collation,
-        identity=pair.existing.has_sequence,
+        identity=pair.existing.has_sequence or pair.existing.sequence is not None,
+        sequence=pair.existing.sequence,
         insert_only=pair.existing.identity_always,
         reason="the column was there before",
         expected_rejects=pair.planned.expected_rejects if same else 0,
@@ -181,10 +132,12 @@ def _column(pair: _Pair) -> TargetColumn:
 
 
 def _grades(
-    plan: TablePlan, existing: ExistingTable, pairs: Sequence[_Pair], match_key: Sequence[str], note: str
+    plan: TablePlan, existing: ExistingTable, pairs: Sequence[Pair], match_key: Sequence[str], note: str
 ) -> tuple[ObjectGrade, ...]:
     how = f"rows are matched by ({', '.join(match_key)})" if match_key else "it is empty and has no key to match by"
     reason = f"the {existing.kind} was there before and keeps its columns, keys and indexes; {how}"
+    own = _unpaired(existing, pairs)
+    reason += f"; the source fills none of its columns {', '.join(own)}" if own else ""
     reason += f"; {note}" if note else ""
     table = ObjectGrade(
         kind=ObjectKind.TABLE, name=plan.read.table, table=None, grade=Grade.APPROXIMATED, reason=reason
@@ -198,25 +151,19 @@ def _grades(
             reason=reason,
         )
         for pair in pairs
-        if (reason := _column_doubt(pair, match_key))
+        if (reason := column_doubt(pair, match_key))
     )
-    return (table, *columns)
+    paired = {pair.planned.source for pair in pairs}
+    left_out = (
+        ObjectGrade(
+            kind=ObjectKind.COLUMN, name=column.source, table=plan.read.table, grade=Grade.REFUSED, reason=_COMPUTED
+        )
+        for column in plan.columns
+        if column.source not in paired
+    )
+    return (table, *columns, *left_out)
 
 
-def _column_doubt(pair: _Pair, match_key: Sequence[str]) -> str:
-    if pair.existing.generated:
-        return "the target computes this column itself, so it is neither copied nor compared"
-    doubts = []
-    if pair.existing.type != pair.planned.type:
-        doubts.append(
-            f"the target has it as {pair.existing.type.sql}, where {pair.planned.type.sql} would hold every value: "
-            "values that do not fit become rejects"
-        )
-    if pair.existing.type.kind is TypeKind.TIMESTAMPTZ and pair.planned.type.kind in _MAY_LACK_OFFSET:
-        doubts.append("moments without an offset are taken as UTC")
-    if pair.existing.identity_always and match_key and pair.existing.name not in match_key:
-        doubts.append(
-            "the target has it GENERATED ALWAYS AS IDENTITY, which no UPDATE may write: new rows bring the source's "
-            "value, rows that are there keep theirs, and verification names those that differ"
-        )
-    return "; ".join(doubts)
+def _unpaired(existing: ExistingTable, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    filled = {pair.existing.name for pair in pairs}
+    return tuple(column.name for column in existing.columns if column.name not in filled and not column.generated)

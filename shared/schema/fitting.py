@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from shared.errors import OperatorError
 from shared.records.existing import ExistingTable
 from shared.records.plan import (
     ForeignKeyPlan,
@@ -46,6 +47,7 @@ def fit_schema(
         OperatorError: for the first table whose rows could not go into what is there.
     """
     by_name = {each.name: each for each in existing}
+    _refuse_missing(plan, by_name, options)
     loaded = {table.name for table in plan.tables}
     fitted = {table.name: fit(table, by_name.get(table.name), options, loaded=loaded) for table in plan.tables}
     names = Names(preserve=True, taken={*taken, *fitted})
@@ -58,6 +60,18 @@ def fit_schema(
     if options.data_only:
         return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
     return SchemaPlan(tables=tuple(tables), grades=grades, objects=_objects(plan, tables))
+
+
+def _refuse_missing(plan: SchemaPlan, existing: Collection[str], options: JobOptions) -> None:
+    """Name all tables at once that a job without schema would need."""
+    missing = [f"{table.schema}.{table.name}" for table in plan.tables if table.name not in existing]
+    if options.data_only and len(missing) > 1:
+        sources = ",".join(table.read.table for table in plan.tables if table.name not in existing)
+        msg = (
+            f"the tables {', '.join(missing)} are not in the target and --data-only makes none: make them first, leave "
+            f"them out with --exclude {sources}, or say what they are called there with rules (table = …, name = …)"
+        )
+        raise OperatorError(msg)
 
 
 def _objects(plan: SchemaPlan, tables: Sequence[TablePlan]) -> tuple[ObjectPlan, ...]:
@@ -163,6 +177,7 @@ def _regraded(
     refused: Sequence[ObjectGrade],
 ) -> tuple[ObjectGrade, ...]:
     anew = {each.plan.read.table: each.grades for each in fitted.values() if not each.plan.creates}
+    planned = {(table.read.table, column.source) for table in plan.tables for column in table.columns}
     found = {each.plan.read.table: existing.get(each.plan.name) for each in fitted.values()}
     grades: list[ObjectGrade] = []
     for grade in plan.grades:
@@ -171,6 +186,8 @@ def _regraded(
             grades.append(_refused_or(grade, refused))
         elif grade.kind is ObjectKind.TABLE:
             grades.extend(anew[owner])
+        elif grade.kind is ObjectKind.COLUMN and (owner, grade.name) not in planned:
+            grades.append(grade)  # what a rule leaves out
         elif grade.kind not in _REPLACED:
             grades.append(_left_as_it_is(grade, found[owner]))
     return tuple(grades)
