@@ -4,8 +4,9 @@
     python -m benchmarks.profile_source --rows 10000000 --rounds 1
 
 Profiles every value, then a sample, then copies the same rows by our copy path (read, convert, binary COPY into a
-bare table, commit a chunk) without ledger, broker or verification, each with as many processes; prints the ratios.
-Times differ between machines, ratios hardly do.
+bare table, commit a chunk) without ledger, broker or verification, each with as many processes; prints the ratios,
+by the clock and by the processors' time, the server's included. Times differ between machines, ratios hardly do; on a
+busy machine only those of the processors' time mean something.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
+import psycopg2
 
 from benchmarks.events_table import ROWS, make_events
 from benchmarks.main_job import check_rows, database, run_sql
@@ -56,47 +60,84 @@ def main() -> None:
     print(f"source: {options.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; {os.cpu_count()} cores")
     settings = load_settings(home=_FOLDER / "home")
     server = start_postgres(settings)
-    seconds: dict[str, list[float]] = {"full": [], "sample": [], "copy": []}
+    spent: dict[str, list[Spent]] = {"full": [], "sample": [], "copy": []}
     try:
         for number in range(1, options.rounds + 1):
             for mode in ProfileMode:
-                took, profile = _profile(source, mode, options.processes)
-                seconds[mode].append(took)
+                with _spending(server) as spending:
+                    profile = _profile(source, mode, options.processes)
+                spent[mode].append(spending[0])
                 seen = profile.sampled_rows or profile.rows
-                print(f"round {number}: profile of {seen:,} rows  {took:6.1f} s")
-            seconds["copy"].append(_copy(source, server, options.rows, options.processes))
-            print(f"round {number}: copy of {options.rows:,} rows     {seconds['copy'][-1]:6.1f} s")
+                print(f"round {number}: profile of {seen:>10,} rows: {spending[0]}")
+            spent["copy"].append(_copy(source, server, options.rows, options.processes))
+            print(f"round {number}: copy of    {options.rows:>10,} rows: {spent['copy'][-1]}")
     finally:
         stop_postgres(settings)
-    _summary({name: statistics.median(times) for name, times in seconds.items()})
+    _summary(spent)
 
 
-def _summary(medians: dict[str, float]) -> None:
-    copy = medians["copy"]
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What something took, in seconds."""
+
+    clock: float
+    processors: float
+    """Of all processes that took part."""
+
+    def __str__(self) -> str:
+        return f"{self.clock:5.1f} s, processors {self.processors:5.1f} s"
+
+
+@contextmanager
+def _spending(server: str) -> Iterator[list[Spent]]:
+    """Note what the block takes; processes that it starts must have ended with it."""
+    spent: list[Spent] = []
+    clock, processors = time.perf_counter(), _processor_seconds(server)
+    yield spent
+    spent.append(Spent(time.perf_counter() - clock, _processor_seconds(server) - processors))
+
+
+def _processor_seconds(server: str) -> float:
+    """What this process, its ended children and the server's ended sessions have taken so far."""
+    own = os.times()
+    with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        (folder,) = cursor.fetchone()
+    postmaster = psutil.Process(int((Path(folder) / "postmaster.pid").read_text().split()[0])).cpu_times()
+    return sum(own[:4]) + postmaster.children_user + postmaster.children_system
+
+
+def _summary(spent: dict[str, list[Spent]]) -> None:
+    def median(name: str) -> tuple[float, float]:
+        return statistics.median(s.clock for s in spent[name]), statistics.median(s.processors for s in spent[name])
+
+    clock, processors = median("copy")
     for mode in ProfileMode:
-        print(f"median: {mode} profile {medians[mode]:.1f} s, copy {copy:.1f} s, ratio {medians[mode] / copy:.2f}")
+        own_clock, own_processors = median(mode)
+        shares = f"{own_clock / clock:.2f} by the clock, {own_processors / processors:.2f} by the processors' time"
+        print(f"{mode} profile / copy: {shares}")
 
 
-def _profile(source: Path, mode: ProfileMode, processes: int) -> tuple[float, TableProfile]:
+def _profile(source: Path, mode: ProfileMode, processes: int) -> TableProfile:
     with open_source(str(source), frozen=True) as reader:
         (table,) = reader.catalog().tables
-        begin = time.perf_counter()
-        profile = reader.profile(table, processes=processes, mode=mode)
-        return time.perf_counter() - begin, profile
+        return reader.profile(table, processes=processes, mode=mode)
 
 
-def _copy(source: Path, server: str, rows: int, processes: int) -> float:
+def _copy(source: Path, server: str, rows: int, processes: int) -> Spent:
     with database(server, "bench_profile") as url:
         plan, ranges = _planned(source)
         run_sql(url, create_table(plan))
         hands = [ranges[first::processes] for first in range(processes)]
         with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
             list(pool.map(_ready, range(processes)))  # starting Python and importing Arrow is no copying
+            before = _processor_seconds(server)
             begin = time.perf_counter()
-            list(pool.map(functools.partial(_copy_ranges, source, url, plan), hands))
-            took = time.perf_counter() - begin
+            taken = list(pool.map(functools.partial(_copy_ranges, source, url, plan), hands))
+            clock = time.perf_counter() - begin
+            spent = Spent(clock, sum(taken) + _processor_seconds(server) - before)
         check_rows(url, rows)
-    return took
+    return spent
 
 
 def _planned(source: Path) -> tuple[TablePlan, list[ChunkRange]]:
@@ -115,8 +156,9 @@ def _ready(number: int) -> int:
     return number
 
 
-def _copy_ranges(source: Path, url: str, plan: TablePlan, ranges: Sequence[ChunkRange]) -> None:
-    """Copy some chunks: what one worker does, but for the ledger."""
+def _copy_ranges(source: Path, url: str, plan: TablePlan, ranges: Sequence[ChunkRange]) -> float:
+    """Copy some chunks: what one worker does, but for the ledger. Returns the processor's seconds."""
+    before = time.process_time()
     numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
     mixed = [column.source for column in plan.columns if column.mixed]
     with closing(connect_arrow(url, _SESSION)) as connection, open_source(str(source), frozen=True) as reader:
@@ -124,6 +166,7 @@ def _copy_ranges(source: Path, url: str, plan: TablePlan, ranges: Sequence[Chunk
             rows = reader.read_arrow(plan.read, key_range, suspects=mixed, as_numbers=numbers)
             write_bare(connection, to_target(rows, plan.columns), plan)
             connection.commit()
+    return time.process_time() - before
 
 
 if __name__ == "__main__":
