@@ -12,6 +12,7 @@ from shared.source.sqlite_keys import column_sql
 from shared.source.sqlite_moments import SHAPES
 from shared.source.sqlite_questions import (
     LARGEST,
+    REALS_BEYOND,
     SHORT_BYTES,
     SHORT_TEXTS,
     Merge,
@@ -20,6 +21,7 @@ from shared.source.sqlite_questions import (
     infinity_questions,
     judged,
     moment_questions,
+    reals_beyond,
     short_texts,
     text_bytes,
     value_questions,
@@ -45,13 +47,15 @@ class ColumnLook:
         self.asked = questions_raised(column)
         self.tally = ColumnTally()
         self._joined = joined
-        self._certain = certain is not None
-        """Whether SQLite promises that there is no other storage class than the expected one."""
-        self._expected: tuple[StorageClass, ...] = (certain or likely_class(column.declared_type),)
-        if certain is None and self.asked.decimals:
-            self._expected = _NUMBERS
-        self._may_be_null = self._certain
-        """Whether values are counted too; where none was NULL so far, those of the expected classes say it all."""
+        self.expected: tuple[StorageClass, ...] = (certain or likely_class(column.declared_type),)
+        self._may_be_null = certain is not None and not column.not_null
+        """Whether there were NULLs before."""
+        self.is_steady = certain is not None
+        """Whether key ranges have had the expected classes alone, so that the next one will too."""
+        self._misses = 0
+        """How often it had not."""
+        self.has_new_digits = False
+        """Whether the last key range may have reals of more digits after the point than any before."""
         self._shape = "timestamp_texts"
         """The shape of date and time that most texts had so far."""
         self._tries = _TRIES
@@ -60,49 +64,65 @@ class ColumnLook:
         self._found: dict[str, int] = {}
         """Texts of this key range by shape."""
 
-    def guesses(self) -> tuple[str, ...]:
-        """Ask how many values of each expected class there are, and how many in all."""
-        classes = (f"sum(typeof({self.sql}) = '{storage_class}')" for storage_class in self._expected)
-        values = (f"count({self.sql})",) if self._may_be_null else ()
-        return (*values, *(() if self._certain else classes))
+    def expectation(self) -> str:
+        """A condition that holds for a row whose value is of a class that was met before."""
+        classes = [f"'{storage_class}'" for storage_class in self.expected]
+        classes += ["'null'"] if self._may_be_null else []
+        return f"typeof({self.sql}) IN ({', '.join(classes)})"
 
-    def confirmed(self, answers: Sequence[int], rows: int) -> ClassCounts | None:
-        """Read the answers to `guesses`; None where there may be more than was expected."""
+    def count_questions(self) -> list[str]:
+        """Ask how many values of each expected class there are, where all rows are as expected."""
+        values = [f"count({self.sql})"] if self._may_be_null else []
+        return values + [f"sum(typeof({self.sql}) = '{each}')" for each in self.expected[1:]]
+
+    def expected_counts(self, answers: Sequence[int], rows: int) -> ClassCounts:
+        """Read the answers to `count_questions`."""
         values = answers[0] if self._may_be_null else rows
-        found = [values] if self._certain else answers[-len(self._expected) :]
-        counts = dict(zip(self._expected, found, strict=True))
-        return counts if sum(counts.values()) == values else None
+        others = answers[-len(self.expected) + 1 :] if len(self.expected) > 1 else []
+        return dict(zip(self.expected, [values - sum(others), *others], strict=True))
 
-    def learn_classes(self, counts: ClassCounts, rows: int) -> None:
-        """Guess the most frequent class next time, or the two that numbers have."""
+    def learn(self, counts: ClassCounts, rows: int, *, guessed: bool) -> None:
+        """Expect the classes that a key range turned out to have, while they are one, or the two that numbers have.
+
+        `guessed` says that the key range was looked at as expected before, and that some column was not.
+        """
         occurring = {storage_class for storage_class, count in counts.items() if count}
-        usual = max(counts, key=lambda storage_class: counts[storage_class])
-        self._may_be_null = self._may_be_null or sum(counts.values()) < rows
+        nulls = sum(counts.values()) < rows
+        met = set(self.expected) if self.is_steady else set()
+        if guessed and not (occurring <= met and (self._may_be_null or not nulls)):
+            self._misses += 1
+        self._may_be_null = self._may_be_null or nulls
         if occurring:
-            self._expected = _NUMBERS if occurring == set(_NUMBERS) else (usual,)
+            self.expected = _NUMBERS if occurring | met == set(_NUMBERS) else tuple(occurring)[:1]
+        self.is_steady = occurring <= set(self.expected) and self._misses < _TRIES
 
-    def questions(self, counts: ClassCounts) -> list[Question]:
+    def questions(self, classes: Sequence[StorageClass]) -> list[Question]:
         """Ask what the storage classes in a key range raise."""
         self._found = {}
-        classes = [storage_class for storage_class, count in counts.items() if count]
+        self.has_new_digits = self.asked.decimals and self.tally.fraction_digits is None
         questions = list(value_questions(self.sql, classes, self.asked))
-        if counts.get(StorageClass.TEXT):
+        if StorageClass.TEXT in classes:
             questions += [short_texts(self.sql)] if self._joined else []
             questions += self._about_long() if self._long else []
             if self.asked.moments and not (self._joined and self._tries):
-                questions += self._guessed_shapes(counts)
+                questions += self._guessed_shapes(pure=len(classes) == 1)
+        if StorageClass.REAL in classes and self.asked.decimals and self.tally.fraction_digits is not None:
+            beyond = reals_beyond(self.sql, self.tally.fraction_digits)
+            questions.append(Question(REALS_BEYOND, f"count(CASE WHEN {beyond} THEN 1 END)"))
         return questions
 
     def take(self, answers: Sequence[tuple[Question, Any]], counts: ClassCounts) -> list[Question]:
         """Take in the answers about a key range; returns what they leave open."""
         left_open: list[Question] = []
         for question, answer in answers:
-            if question.field == SHORT_TEXTS:
+            if question.field == SHORT_TEXTS and counts.get(StorageClass.TEXT):
                 longest = next(int(length) for other, length in answers if other.field == "longest_text")
                 left_open += self._take_joined(answer, longest, counts)
             elif question.field == LARGEST:
                 left_open += self._take_largest(answer)
-            else:
+            elif question.field == REALS_BEYOND:
+                self.has_new_digits = bool(answer)
+            elif question.field != SHORT_TEXTS:
                 self.tally.note(question, answer)
                 if question.field in SHAPES:
                     self._found[question.field] = int(answer or 0)
@@ -130,7 +150,7 @@ class ColumnLook:
         shaped = joined is not None and all_joined and self._have_common_shape(joined, texts)
         if self.asked.moments and self._tries and not shaped:
             self._tries -= 1
-            left_open += self._guessed_shapes(counts)
+            left_open += self._guessed_shapes(pure=_are_pure(counts))
         return left_open
 
     def _take_lengths(self, joined: bytes, texts: int) -> list[Question]:
@@ -147,22 +167,22 @@ class ColumnLook:
         self._shape, self._tries = shape, _TRIES
         return True
 
-    def _guessed_shapes(self, counts: ClassCounts) -> list[Question]:
+    def _guessed_shapes(self, *, pure: bool) -> list[Question]:
         # A date is a timestamp too, so that all are timestamps leaves open how many are dates.
         guess = ("date_texts", "timestamp_texts") if self._shape == "timestamp_texts" else (self._shape,)
-        return self._shape_questions(guess, counts)
+        return list(moment_questions(self.sql, guess, pure=pure))
 
     def _open_shapes(self, counts: ClassCounts) -> list[Question]:
         """Ask for the shapes that the guess left open; where it left none, note what follows from it."""
-        texts = counts[StorageClass.TEXT]
+        texts = counts.get(StorageClass.TEXT, 0)
         missing = [shape for shape in SHAPES if shape not in self._found]
         if missing and self._found[self._shape] < texts:
-            return self._shape_questions(missing, counts)
+            return list(moment_questions(self.sql, missing, pure=_are_pure(counts)))
         if "timestamp_texts" in missing and self._shape == "date_texts":
             self.tally.counts["timestamp_texts"] += texts
         self._shape = max(SHAPES, key=lambda shape: self._found.get(shape, 0))  # a date only counts as that
         return []
 
-    def _shape_questions(self, shapes: Sequence[str], counts: ClassCounts) -> list[Question]:
-        pure = counts[StorageClass.TEXT] == sum(counts.values())
-        return list(moment_questions(self.sql, shapes, pure=pure))
+
+def _are_pure(counts: ClassCounts) -> bool:
+    return counts.get(StorageClass.TEXT) == sum(counts.values())

@@ -1,29 +1,29 @@
-"""One look at the rows of a key range: storage classes first, then the questions that they raise.
+"""One look at the rows of a key range.
 
-The first statement has one guess a column, since nearly every column holds one storage class alone; only where the
-guess fails are all classes counted. The second asks about the values, without testing each one's class again where
-there is but one. What its answers leave open is asked then. So a usual key range takes two statements, and no answer
-rests on a guess that was not confirmed.
+A usual key range takes one statement: it counts the rows that are of the storage classes that each column had before,
+and asks about values as if all were; the answers count only where all are. Else, and at first, the classes are counted,
+and then each is asked about by itself. What the answers leave open is asked then. So nearly every range costs one pass,
+and no answer rests on a guess that was not confirmed.
 """
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from shared.records.source import SourceTable, StorageClass
 from shared.source.sqlite_column_look import ClassCounts, ColumnLook
 from shared.source.sqlite_keys import Clause, table_sql
-from shared.source.sqlite_questions import FRACTION_FUNCTION, Question, class_questions, has_decimals_at_most
+from shared.source.sqlite_questions import FRACTION_FUNCTION, Question, class_questions, reals_beyond
 
 _QUESTIONS_A_STATEMENT: Final = 400
 """SQLite allows 2,000 result columns and a statement of 1,000,000 bytes; a question about times takes up to 2,000."""
 _SAMPLED_REALS: Final = 500
 """Reals whose digits are counted one by one before the quick test takes over."""
-_DOUBLE_DIGITS: Final = 17
-"""The most significant digits that the shortest text of a double has."""
+
+_Asked: TypeAlias = tuple[ColumnLook, ClassCounts, list[Question]]
+"""A column, how many values of each class it has in a key range, and what is to be asked about them."""
 
 
 class TableLook:
@@ -45,43 +45,74 @@ class TableLook:
 
     def see(self, connection: sqlite3.Connection, clause: Clause) -> None:
         """Look at the rows of a key range; the connection gives texts as bytes."""
-        seen = self._count_classes(connection, clause)
-        open_ = [(look, counts, look.questions(counts)) for look, counts in seen]
-        while open_:
-            answers = iter(self._ask(connection, clause, [each for _, _, questions in open_ for each in questions]))
+        steady = [look for look in self.columns.values() if look.is_steady]
+        others = [look for look in self.columns.values() if not look.is_steady]
+        rows = self._see_as_expected(connection, clause, steady) if steady else None
+        if rows is None:
+            rows = self._see_by_classes(connection, clause, [*steady, *others], guessed={id(look) for look in steady})
+        elif others:
+            self._see_by_classes(connection, clause, others, guessed=set())
+        self.rows += rows
+
+    def _see_as_expected(
+        self, connection: sqlite3.Connection, clause: Clause, looks: Sequence[ColumnLook]
+    ) -> int | None:
+        """Look at columns that had the same classes in all key ranges before; None where they have others now."""
+        as_expected = " AND ".join(look.expectation() for look in looks)
+        counting = [look.count_questions() for look in looks]
+        asked = [look.questions(look.expected) for look in looks]
+        answers = self._ask(
+            connection,
+            clause,
+            [
+                Question("", "count(*)"),
+                Question("", f"count(CASE WHEN {as_expected} THEN 1 END)"),
+                *(Question("", sql) for sqls in counting for sql in sqls),
+                *(question for questions in asked for question in questions),
+            ],
+        )
+        rows, expected, *rest = answers
+        if rows != expected:
+            return None
+        left = iter(rest)
+        counted = [[int(next(left) or 0) for _ in sqls] for sqls in counting]
+        taken = []
+        for look, numbers, questions in zip(looks, counted, asked, strict=True):
+            counts = look.expected_counts(numbers, rows)
+            look.tally.note_classes(counts)
+            taken.append((look, counts, look.take([(question, next(left)) for question in questions], counts)))
+        self._settle(connection, clause, taken)
+        return int(rows)
+
+    def _see_by_classes(
+        self, connection: sqlite3.Connection, clause: Clause, looks: Sequence[ColumnLook], *, guessed: set[int]
+    ) -> int:
+        """Count the classes of columns, then ask about each class that occurs. Returns the number of rows."""
+        counting = [question for look in looks for question in class_questions(look.sql)]
+        rows, *answers = self._ask(connection, clause, [Question("", "count(*)"), *counting])
+        left = iter(answers)
+        asked = []
+        for look in looks:
+            counts = {storage_class: int(next(left) or 0) for storage_class in StorageClass}
+            look.tally.note_classes(counts)
+            look.learn(counts, rows, guessed=id(look) in guessed)
+            asked.append((look, counts, look.questions([each for each, count in counts.items() if count])))
+        self._settle(connection, clause, asked)
+        return int(rows)
+
+    def _settle(self, connection: sqlite3.Connection, clause: Clause, asked: Sequence[_Asked]) -> None:
+        """Ask questions about some columns, and whatever the answers leave open, until nothing is."""
+        left_open = [each for each in asked if each[2]]
+        while left_open:
+            answers = iter(self._ask(connection, clause, [each for _, _, questions in left_open for each in questions]))
             taken = [
                 (look, counts, look.take([(question, next(answers)) for question in questions], counts))
-                for look, counts, questions in open_
+                for look, counts, questions in left_open
             ]
-            open_ = [each for each in taken if each[2]]
-        for look, counts in seen:
-            if look.asked.decimals and counts.get(StorageClass.REAL):
+            left_open = [each for each in taken if each[2]]
+        for look, counts, _ in asked:
+            if look.has_new_digits and counts.get(StorageClass.REAL):
                 self._count_fraction_digits(connection, clause, look)
-
-    def _count_classes(self, connection: sqlite3.Connection, clause: Clause) -> list[tuple[ColumnLook, ClassCounts]]:
-        """Count rows, and each column's values by storage class."""
-        looks = list(self.columns.values())
-        guesses = [look.guesses() for look in looks]
-        questions = [Question("", sql) for sql in ("count(*)", *itertools.chain(*guesses))]
-        answers = iter([int(answer or 0) for answer in self._ask(connection, clause, questions)])
-        rows = next(answers)
-        self.rows += rows
-        return [
-            (look, self._classes(connection, clause, look, rows, list(itertools.islice(answers, len(asked)))))
-            for look, asked in zip(looks, guesses, strict=True)
-        ]
-
-    def _classes(
-        self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook, rows: int, guessed: list[int]
-    ) -> ClassCounts:
-        counts = look.confirmed(guessed, rows)
-        if counts is None:
-            found = self._ask(connection, clause, list(class_questions(look.sql)))
-            counts = {kind: int(answer or 0) for kind, answer in zip(StorageClass, found, strict=True)}
-            look.learn_classes(counts, rows)
-        for storage_class, count in counts.items():
-            look.tally.note_class(storage_class, count)
-        return counts
 
     def _count_fraction_digits(self, connection: sqlite3.Connection, clause: Clause, look: ColumnLook) -> None:
         """Find the most digits after the point, counting one by one only where the known most may be exceeded."""
@@ -91,10 +122,7 @@ class TableLook:
             most = f"SELECT max({FRACTION_FUNCTION}(real)) FROM ({sample})"
             look.tally.fraction_digits = connection.execute(most, reals.values).fetchone()[0]
         known = look.tally.fraction_digits or 0
-        # A real from 10**m up spends m + 1 of its digits before the point.
-        beyond = reals.narrowed(
-            f"NOT {has_decimals_at_most(look.sql, known)} AND abs({look.sql}) < 1e{_DOUBLE_DIGITS - 1 - known}"
-        )
+        beyond = clause.narrowed(reals_beyond(look.sql, known))
         (exact,) = self._ask(connection, beyond, [Question("", f"max({FRACTION_FUNCTION}({look.sql}))")])
         look.tally.fraction_digits = max(known, int(exact or 0))
 

@@ -14,6 +14,8 @@ from shared.source.sqlite_moments import SHAPES
 from shared.source.sqlite_raised import Asked
 
 _TRUTH_VALUES: Final = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', 'on', 'off')"
+_DOUBLE_DIGITS: Final = 17
+"""The most significant digits that the shortest text of a double has."""
 _EXACT_POWER: Final = 22
 """The highest power of ten that a double holds exactly."""
 JSON_FUNCTION: Final = "pgconvoy_judge_json"
@@ -21,6 +23,8 @@ FRACTION_FUNCTION: Final = "pgconvoy_fraction_digits"
 TEXT_FUNCTION: Final = "pgconvoy_judge_text"
 SHORT_TEXTS: Final = "short_texts"
 """Field of the one question whose answer is a text: all short texts of a key range, joined."""
+REALS_BEYOND: Final = "reals_beyond"
+"""Field of the question how many reals may have more digits after the point than any before."""
 LARGEST: Final = "largest_magnitude"
 """Field of the question for the largest magnitude of a real, infinity included."""
 SHORT_BYTES: Final = 256
@@ -110,7 +114,8 @@ def _of_reals(column: str, asked: Asked) -> Iterator[_Answer]:
     # CAST holds on to the ends of int64, and a real is compared with an integer exactly; -2**63 alone is both.
     integral = f"{column} = CAST({column} AS INTEGER) AND {column} > -9223372036854775808.0"
     yield "integral_reals", "count", _one_if(integral), Merge.ADD
-    yield LARGEST, "max", f"abs({column})", Merge.MOST
+    # Guarded also where reals are expected: the magnitude of the least integer is an error.
+    yield LARGEST, "max", f"CASE WHEN typeof({column}) = 'real' THEN abs({column}) END", Merge.MOST
     if asked.epochs:
         yield from _epochs(column)
         least, end = _JULIAN_YEARS
@@ -188,6 +193,13 @@ def _is_uuid(text: str) -> str:
     bare = f"replace({text}, '-', '')"
     hyphens = f"{text} GLOB '{places}' AND length({bare}) = 32 AND {bare} NOT GLOB '*[^0-9a-fA-F]*'"
     return f"(instr({text}, char(0)) = 0 AND ({plain} OR ({hyphens})))"
+
+
+def reals_beyond(column: str, digits: int) -> str:
+    """Hold for reals that may have more digits after the point than `digits`."""
+    # A real from 10**m up spends m + 1 of its digits before the point.
+    small = f"abs({column}) < 1e{_DOUBLE_DIGITS - 1 - digits}"
+    return f"typeof({column}) = 'real' AND NOT {has_decimals_at_most(column, digits)} AND {small}"
 
 
 def has_decimals_at_most(column: str, digits: int) -> str:

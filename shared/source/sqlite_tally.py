@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.records.source import ColumnProfile, StorageClass
@@ -43,6 +43,11 @@ class ColumnTally:
     def note_class(self, storage_class: StorageClass, count: int) -> None:
         """Count values of one storage class."""
         self.counts[f"{storage_class}s"] += count
+
+    def note_classes(self, counts: Mapping[StorageClass, int]) -> None:
+        """Count values of several storage classes."""
+        for storage_class, count in counts.items():
+            self.note_class(storage_class, count)
 
     def add(self, other: ColumnTally) -> None:
         """Take in what another thread found."""
