@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from shared.schema.dialect.frames import Frame, resolve
+from shared.schema.dialect.function_table import ALL_FUNCTIONS
 from shared.schema.dialect.outputs import bare
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.literals import text_literal
@@ -18,6 +19,8 @@ _DOUBTS: Final = {
     "FAIL": "an error takes everything back in PostgreSQL, where FAIL keeps the rows that were changed before it",
     "ROLLBACK": "",
 }
+_WITHOUT_EFFECT: Final = frozenset({"raise", *(each.name for each in ALL_FUNCTIONS)})
+"""What a SELECT may call whose result nobody sees; RAISE is looked at by itself."""
 
 
 def is_raise(node: Any) -> bool:
@@ -29,9 +32,15 @@ def translate_select(node: Any, scope: TriggerScope, leave: str) -> str:
     """Translate a SELECT of a body: its RAISEs; without one it does nothing. `leave` ends the function early.
 
     Raises:
-        UntranslatableError: for a RAISE in a place where it is not clear when it is reached.
+        UntranslatableError: for a RAISE in a place where it is not clear when it is reached, and for a function of the
+            application's, which is called for what it does.
     """
-    raises = [each for each in node.find_all(exp.Anonymous) if is_raise(each)]
+    calls = list(node.find_all(exp.Anonymous))
+    strange = [each.name for each in calls if fold(each.name) not in _WITHOUT_EFFECT]
+    if strange:
+        msg = f"it calls {strange[0]}(), a function that the application gives SQLite, for what that does"
+        raise UntranslatableError(msg)
+    raises = [each for each in calls if is_raise(each)]
     if not raises:
         return ""
     if not isinstance(node, exp.Select) or len(node.expressions) != 1:

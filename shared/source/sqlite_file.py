@@ -247,5 +247,5 @@ def _translate(path: Path, doing: str, error: Exception) -> ConvoyError:
 def damaged(path: Path, finding: str) -> str:
     """Say that a file is damaged, and what can be done."""
     return (
-        f"the source {path} is damaged ({finding}): restore it from a backup, or save it with `sqlite3 FILE .recover`"
+        f"the source {path} is damaged ({finding}): restore it from a backup, or copy what can be read with --salvage"
     )

@@ -38,3 +38,9 @@ def test_case(case: Case, shared_target: str, tmp_path: Path, monkeypatch: pytes
         expected.write_text(as_json(result.found) + "\n")
     assert json.loads(expected.read_text()) == json.loads(json.dumps(result.found)), case.about
     assert not result.broken, case.about
+
+
+def test_there_are_cases_enough() -> None:
+    """At least 120 cases, each with a sentence of its own."""
+    assert len(_CASES) >= 120
+    assert len({case.about for case in _CASES}) == len(_CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from shared.ledger.jobs import read_job
 from shared.records.plan import JobOptions, ObjectGrade
 from shared.settings import Settings
 
+_LONGEST = 500
+_MOST_ROWS = 30
 _COLUMNS = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -168,7 +171,20 @@ def _target(connection: Any, case: Case, schema: str) -> dict[str, Any]:
 def _whole(connection: Any, relation: str, columns: dict[str, str]) -> list[list[str]]:
     terms = sql.SQL(", ").join(sql.SQL("coalesce({}::text, '\\N')").format(sql.Identifier(name)) for name in columns)
     query = sql.SQL("SELECT {} FROM {}").format(terms, sql.Identifier(relation))
-    return sorted(list(row) for row in _rows(connection, query.as_string(connection).replace("%", "%%"), ()))
+    rows = _rows(connection, query.as_string(connection).replace("%", "%%"), ())
+    found = sorted([_shortened(value) for value in row] for row in rows)
+    return found if len(found) <= _MOST_ROWS else [[f"{len(found)} rows, SHA-256 {_digest(repr(found))}"]]
+
+
+def _shortened(text: str) -> str:
+    """Stand for a long text by its length and digest."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{len(text)} characters, SHA-256 {_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _answer(connection: Any, text: str) -> list[list[str]]:

@@ -1,0 +1,1 @@
+CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN NOT NULL CHECK (flag IN (0, 1)), other BOOLEAN CHECK (other = 0 OR flag = 1)); INSERT INTO t VALUES (1, 1, 1), (2, 0, 0);

@@ -1,0 +1,1 @@
+CREATE TABLE t (id INTEGER PRIMARY KEY, a DATETIME DEFAULT CURRENT_TIMESTAMP, b DATE DEFAULT CURRENT_DATE, c TEXT DEFAULT (datetime('now')), d INTEGER DEFAULT (strftime('%s', 'now')), e TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), f INTEGER DEFAULT (unixepoch()), g TEXT DEFAULT (date('now')), h TEXT DEFAULT (datetime('now', 'localtime')));

@@ -1,0 +1,1 @@
+CREATE TABLE t (n INTEGER, d DATE); INSERT INTO t VALUES (1, '2024-01-01'), ('', ''), (3, NULL);

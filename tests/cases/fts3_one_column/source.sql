@@ -1,0 +1,1 @@
+CREATE VIRTUAL TABLE note USING fts3; INSERT INTO note VALUES ('some words');

@@ -1,0 +1,1 @@
+CREATE VIRTUAL TABLE doc USING fts5(title, body, lang UNINDEXED, tokenize = 'porter unicode61'); INSERT INTO doc (rowid, title, body, lang) VALUES (1, 'Moving house', 'He moved all the boxes', 'en'), (5, 'Cats', NULL, 'en');

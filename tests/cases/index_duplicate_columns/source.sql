@@ -1,0 +1,1 @@
+CREATE TABLE t (a INT, b INT, UNIQUE (a, a)); CREATE INDEX i ON t (b, b DESC); INSERT INTO t VALUES (1, 2);

@@ -1,0 +1,1 @@
+CREATE TABLE t (id INTEGER PRIMARY KEY, email TEXT); CREATE UNIQUE INDEX by_email ON t (email COLLATE NOCASE); INSERT INTO t VALUES (1, 'Ann@B.c'), (2, 'É'), (3, 'é');

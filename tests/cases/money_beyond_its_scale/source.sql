@@ -1,0 +1,1 @@
+CREATE TABLE price (amount DECIMAL(10,2)); INSERT INTO price VALUES (1.005), (12345678901.5), (3);

@@ -1,0 +1,1 @@
+CREATE TABLE "Users" ("Id" INTEGER PRIMARY KEY, "EMail" TEXT UNIQUE); INSERT INTO "Users" VALUES (1, 'a'); CREATE INDEX "IX_Users" ON "Users" ("EMail" DESC);

@@ -1,0 +1,3 @@
+CREATE TABLE "a_name_that_is_much_longer_than_sixty_three_bytes_so_that_it_must_be_cut_somewhere_one" ("ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_x1" INT, "ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_ünïcödé_x2" INT);
+CREATE TABLE "a_name_that_is_much_longer_than_sixty_three_bytes_so_that_it_must_be_cut_somewhere_two" (a INT);
+INSERT INTO "a_name_that_is_much_longer_than_sixty_three_bytes_so_that_it_must_be_cut_somewhere_one" VALUES (1, 2);

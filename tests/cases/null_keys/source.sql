@@ -1,0 +1,2 @@
+CREATE TABLE t (code TEXT PRIMARY KEY, n INT); INSERT INTO t VALUES ('a', 1), (NULL, 2), (NULL, 3);
+CREATE TABLE two (a TEXT, b INT, PRIMARY KEY (a, b)); INSERT INTO two VALUES ('x', NULL), ('x', NULL), (NULL, 1), ('x', 1);

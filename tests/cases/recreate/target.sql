@@ -1,0 +1,1 @@
+CREATE TABLE t (id integer PRIMARY KEY, old text); INSERT INTO t VALUES (9, 'old');

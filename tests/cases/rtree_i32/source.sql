@@ -1,0 +1,1 @@
+CREATE VIRTUAL TABLE span USING rtree_i32(id, low, high); INSERT INTO span VALUES (1, -5, 7), (2, 2147483647, 2147483647);

@@ -1,0 +1,2 @@
+PRAGMA user_version = 42; PRAGMA application_id = 1196444487; CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY); INSERT INTO alembic_version VALUES ('ae1027a6acf');
+CREATE TABLE django_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, app VARCHAR(255), name VARCHAR(255), applied DATETIME); INSERT INTO django_migrations VALUES (1, 'auth', '0001_initial', '2024-01-01 00:00:00'), (2, 'auth', '0002_more', '2024-01-01 00:00:00');

@@ -1,0 +1,1 @@
+CREATE TABLE t (a INT UNIQUE, b TEXT, UNIQUE (a, b)); INSERT INTO t VALUES (NULL, 'x'), (NULL, 'x'), (1, NULL);

@@ -1,0 +1,1 @@
+CREATE TABLE t (id INTEGER PRIMARY KEY, kind TEXT, n INT); CREATE VIEW v AS SELECT kind, n, max(id) FROM t GROUP BY kind; INSERT INTO t VALUES (1, 'a', 1);

@@ -1,0 +1,2 @@
+CREATE TABLE t (id INTEGER PRIMARY KEY, done BOOLEAN); INSERT INTO t VALUES (1, 1), (2, 0), (3, NULL);
+CREATE VIEW open AS SELECT id FROM t WHERE NOT done; CREATE VIEW closed AS SELECT id FROM t WHERE done = 1; CREATE VIEW counts AS SELECT sum(done) AS done, count(done) AS n FROM t;
