@@ -13,8 +13,9 @@ import pytest
 from producer.survey import chunks_of, survey
 from shared.errors import NotArrowableError
 from shared.records.keys import EVERYTHING, RawText, Value
-from shared.records.plan import TablePlan, TableRead
+from shared.records.plan import ProfileMode, TablePlan, TableRead
 from shared.records.source import ChunkKeyKind, ObjectKind, SourceTable, StorageClass
+from shared.source import sqlite_profile
 from shared.source.kinds import open_source, snapshot_source
 from shared.source.reader import SourceReader
 from shared.source.sqlite_file import path_of
@@ -131,6 +132,35 @@ def test_the_profile_counts_what_is_stored(original: Path, reader: SourceReader)
             integers = [value for value in values if isinstance(value, int)]
             assert found.integer_min == min(integers, default=None)
             assert found.integer_max == max(integers, default=None)
+            texts = [value.encode() if isinstance(value, str) else value.raw for value in values if _is_text(value)]
+            assert found.longest_text == max(map(len, texts), default=None)
+            assert (found.empty_texts, found.nul_texts) == (texts.count(b""), sum(b"\0" in text for text in texts))
+            assert found.invalid_texts == sum(isinstance(value, RawText) for value in values)
+            blobs = [len(value) for value in values if isinstance(value, bytes)]
+            assert found.longest_blob == max(blobs, default=None)
+
+
+def test_a_sample_knows_the_number_of_rows(reader: SourceReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each table it sees some rows, the least and the greatest integer key among them, and counts all."""
+    monkeypatch.setattr(sqlite_profile, "_SAMPLE_ROWS", 2)
+    monkeypatch.setattr(sqlite_profile, "_SAMPLE_PLACES", 5)
+    for table in reader.catalog().tables:
+        whole, sample = reader.profile(table), reader.profile(table, mode=ProfileMode.SAMPLE)
+        assert sample.rows == whole.rows
+        if sample.sampled_rows is None:
+            assert sample == whole
+            continue
+        assert 8 <= sample.sampled_rows <= 12
+        for name in table.primary_key:
+            key, found = whole.columns[name], sample.columns[name]
+            assert found.nulls == key.nulls
+            is_chunk_key = name == table.rowid_column or name in table.chunk_key.columns
+            if len(table.primary_key) == 1 and is_chunk_key:
+                assert (found.integer_min, found.integer_max) == (key.integer_min, key.integer_max)
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, str | RawText)
 
 
 def test_every_object_of_the_schema_is_in_the_catalog(original: Path, reader: SourceReader) -> None:
