@@ -20,6 +20,7 @@ from shared.schema.replay_rules import retreated
 from shared.schema.rules import RuleBook
 from shared.target import ddl
 from shared.target.careful_writer import write_carefully
+from shared.target.suspending import triggers_off
 
 
 def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener) -> int:
@@ -70,9 +71,13 @@ def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
 
 @contextmanager
 def _without_own_triggers(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None]:
-    """Keep the translated triggers of a table of ours still, as they were not there either when its rows came."""
+    """Keep triggers still that did not fire either when the table's rows came.
+
+    Those are all of a table that is ours, and what another one went without.
+    """
     if not plan.creates:
-        yield
+        with triggers_off(ledger.connection, plan):
+            yield
         return
     run = ledger.connection.exec_driver_sql
     run(ddl.switch_triggers(plan, on=False), execution_options={"no_parameters": True})

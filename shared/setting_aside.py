@@ -107,7 +107,5 @@ def put_back_left_over(ledger: SqlAlchemyLedger, schema: str) -> None:
     """
     for job_id in suspended_jobs(ledger, schema):
         if not put_back_if_idle(ledger, job_id):
-            msg = (
-                f"job {job_id} was cancelled, its last chunk is still written: `producer cancel {job_id}` waits for it"
-            )
+            msg = f"job {job_id} was cancelled and still writes a chunk: `producer cancel {job_id}` waits for it"
             raise OperatorError(msg)

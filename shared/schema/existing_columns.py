@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,21 +92,27 @@ def column_doubt(pair: Pair, match_key: Sequence[str]) -> str:
     doubts = []
     if pair.existing.name not in {pair.planned.source, pair.planned.name}:
         doubts.append(f"the target calls it {pair.existing.name}")
-    if pair.existing.type != pair.planned.type:
+    form = pair.planned.treatment.form
+    if form is not None:
+        doubts.append(f"a rule reads its values as {form} into {pair.existing.type.sql}")
+    elif pair.existing.type != pair.planned.type:
         doubts.append(
             f"the target has it as {pair.existing.type.sql}, where {pair.planned.type.sql} would hold every value: "
             "values that do not fit become rejects"
         )
-    form = pair.planned.treatment.form
-    if form is not None:
-        doubts.append(f"a rule reads its values as {form}")
-    elif pair.existing.type.kind in MOMENTS and _NUMBERS & set(pair.planned.classes):
-        doubts.append('numbers become rejects, unless a rule says what they count, such as form = "unix_s"')
-    elif pair.existing.type.kind is TypeKind.TIMESTAMPTZ and pair.planned.type.kind in _MAY_LACK_OFFSET:
-        doubts.append("moments without an offset are taken as UTC")
+    if form is None:
+        doubts += _of_moments(pair)
     if pair.existing.identity_always and match_key and pair.existing.name not in match_key:
         doubts.append(
             "the target has it GENERATED ALWAYS AS IDENTITY, which no UPDATE may write: new rows bring the source's "
             "value, rows that are there keep theirs, and verification names those that differ"
         )
     return "; ".join(doubts)
+
+
+def _of_moments(pair: Pair) -> Iterator[str]:
+    kind = pair.existing.type.kind
+    if kind in MOMENTS and _NUMBERS & set(pair.planned.classes):
+        yield 'numbers become rejects, unless a rule says what they count, such as form = "unix_s"'
+    if kind is TypeKind.TIMESTAMPTZ and pair.planned.type.kind in _MAY_LACK_OFFSET:
+        yield "moments without an offset are taken as UTC"

@@ -28,6 +28,18 @@ from shared.schema.names import Names, fold
 
 _REPLACED: Final = frozenset({ObjectKind.TABLE, ObjectKind.COLUMN})
 """What `fit` grades anew for a table that was there before."""
+_OF_THE_TABLE: Final = frozenset(
+    {
+        ObjectKind.PRIMARY_KEY,
+        ObjectKind.UNIQUE_KEY,
+        ObjectKind.FOREIGN_KEY,
+        ObjectKind.CHECK,
+        ObjectKind.INDEX,
+        ObjectKind.DEFAULT,
+        ObjectKind.GENERATED_COLUMN,
+    }
+)
+"""What whoever made the table has decided, whether or not it could be translated."""
 _LEFT: Final = "left as it is in the table that was there before"
 _NOT_ADDED: Final = (
     "nothing is added for it to a table that was there before: search needs a generated tsvector column with a GIN "
@@ -195,6 +207,8 @@ def _regraded(
 
 def _left_as_it_is(grade: ObjectGrade, existing: ExistingTable | None) -> ObjectGrade:
     """The grade of what a table that was there before keeps in a form of its own, or goes without."""
+    if grade.kind in _OF_THE_TABLE:
+        return replace(grade, grade=Grade.APPROXIMATED, reason=_LEFT)
     if grade.grade is Grade.REFUSED or grade.kind is ObjectKind.SHADOW_TABLE:
         return grade
     if grade.kind is ObjectKind.VIRTUAL_TABLE:

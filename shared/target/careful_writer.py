@@ -29,6 +29,12 @@ _SEEN: Final = "pgconvoy_seen_"
 _SAVEPOINT: Final = "pgconvoy_careful"
 _BEGIN: Final = f"SAVEPOINT {_SAVEPOINT}; "
 _END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
+_LATE_CONSTRAINTS: Final = """
+    SELECT n.nspname, k.conname
+      FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+     WHERE k.conrelid = pg_catalog.to_regclass(%s) AND k.contype IN ('p', 'u', 'x') AND k.condeferred
+"""
+"""Unique and exclusion constraints that would speak up at the commit, too late to tell which row they mean."""
 _PATHS: Final = {LoadPath.BARE: CopyPath.CAREFUL_BARE, LoadPath.UPSERT: CopyPath.CAREFUL_UPSERT}
 
 
@@ -108,10 +114,17 @@ class _Writer:
                 f"CREATE UNIQUE INDEX ON pg_temp.{seen} ({columns})",
             ]
         try:
-            for statement in statements:
+            for statement in (*self._unique_at_once(), *statements):
                 self._execute(statement)
         except psycopg2.Error as error:
             raise self._failure(error) from error
+
+    def _unique_at_once(self) -> list[str]:
+        if self._plan.creates:
+            return []
+        with self._connection.cursor() as cursor:
+            cursor.execute(_LATE_CONSTRAINTS, (qualified(self._plan.schema, self._plan.name),))
+            return [f"SET CONSTRAINTS {qualified(*found)} IMMEDIATE" for found in cursor.fetchall()]
 
     def fitting(self, batch: Iterable[SourceRow]) -> Iterator[_FitRow]:
         """Convert each row; those with a value that fits no way go to the rejects."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from shared.records.plan import ForeignKeyPlan, SetAside, SetAsideKey, SetAsideTrigger, TablePlan
 from shared.target import ddl
-from shared.target.statements import Refusal, attempt, probe
+from shared.target.statements import Refusal, attempt, probe, run
 from shared.target.violations import orphans
 
 _KEYS: Final = text("""
@@ -124,6 +125,20 @@ def validate(connection: Connection, plan: TablePlan) -> Iterator[Unlike]:
             if refused is not None:
                 reason = orphans(connection, plan, _as_planned(key)) or refused.reason
                 yield Unlike(name=key.name, reason=reason, is_back=True)
+
+
+@contextmanager
+def triggers_off(connection: Connection, plan: TablePlan) -> Iterator[None]:
+    """Keep still what a plan sets aside of triggers, in the caller's transaction; what may not be disabled fires."""
+    triggers = plan.set_aside.triggers if plan.set_aside is not None else ()
+    modes = _modes(connection, plan)
+    firing = [trigger for trigger in triggers if modes.get(trigger.name, _DISABLED) != _DISABLED]
+    off = [ddl.switch_trigger(plan, trigger, on=False) for trigger in firing]
+    refused = attempt(connection, off, f"disabling triggers of table {plan.name}")
+    yield
+    if refused is None:
+        for trigger in firing:
+            run(connection, ddl.switch_trigger(plan, trigger, on=True))
 
 
 def _as_planned(key: SetAsideKey) -> ForeignKeyPlan:

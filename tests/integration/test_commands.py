@@ -448,6 +448,7 @@ FULL_DISK = """
 CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
 CREATE TABLE public.orders (id bigint PRIMARY KEY, customer text NOT NULL);
+INSERT INTO public.orders VALUES (-1, 'mine');
 CREATE TRIGGER full_disk BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.full_disk();
 """
 
