@@ -14,6 +14,7 @@ from typing import Final
 from adbc_driver_manager import Error as AdbcError
 
 from shared.errors import ConvoyError, SourceError, TransientError
+from shared.source.sqlite_collations import stand_in
 from shared.source.sqlite_virtual_rows import lay_open
 
 _SCHEME: Final = "sqlite://"
@@ -66,6 +67,7 @@ class SqliteFile:
                 self.uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
+                stand_in(connection)
                 lay_open(connection)
                 connection.execute("PRAGMA query_only = ON")
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

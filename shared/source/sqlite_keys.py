@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
-from shared.records.source import ChunkKey, ChunkKeyKind, SourceColumn, SourceIndex
+from shared.records.source import ChunkKey, ChunkKeyKind, IndexOrigin, SourceColumn, SourceIndex
+from shared.source.sqlite_collations import is_built_in
 
 ROWID_NAMES: Final = ("rowid", "_rowid_", "oid")
 """What SQLite calls the rowid, each unless a column has the name (https://sqlite.org/lang_createtable.html#rowid)."""
@@ -57,7 +58,13 @@ def choose_chunk_key(
     rowid_column: str | None,
     without_rowid: bool,
 ) -> ChunkKey:
-    """Choose what a table is cut on: the rowid wherever it has a name, since reading in file order is fastest."""
+    """Choose what a table is cut on: the rowid wherever it has a name, since reading in file order is fastest.
+
+    Never a key in the order of a collation that is not here: SQLite would look for its rows in the wrong places.
+    """
+    indexes = [index for index in indexes if all(is_built_in(column.collation) for column in index.columns)]
+    if without_rowid and not any(index.origin is IndexOrigin.PRIMARY_KEY for index in indexes):
+        return NO_CHUNK_KEY
     if without_rowid:
         return ChunkKey(kind=ChunkKeyKind.COLUMNS, columns=primary_key)
     taken = {column.name.lower() for column in columns}
@@ -133,14 +140,15 @@ def walk(
     if _sorts(connection, whole):
         yield from (key for place, key in enumerate(connection.execute(whole)) if place and place % step == 0)
         return
-    clause = everything
+    clause, before = everything, None
     while True:
         sql = f"{keys} {clause.sql} {order_by(chunk_key)} LIMIT 1 OFFSET {step}"
         key = connection.execute(sql, clause.values).fetchone()
-        if key is None:
+        # A UTF-16 text with U+FFFE comes back as a lower bound below itself: a small step would stand still there.
+        if key is None or key == before:
             return
         yield key
-        clause = where(chunk_key, KeyRange(lower=key))
+        clause, before = where(chunk_key, KeyRange(lower=key)), key
 
 
 def _sorts(connection: sqlite3.Connection, sql: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager import dbapi
 
 from shared.errors import NotArrowableError
@@ -17,6 +18,8 @@ from shared.records.source import StorageClass
 from shared.source.sqlite_keys import Select, column_sql, order_by, table_sql, where
 
 _BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
+_WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
+"""What SQLite says of a WITHOUT ROWID table whose key has an unknown collation."""
 _EXACT_DOUBLE: Final = 2**53
 _CLASSES_PER_QUERY: Final = 400
 """Columns asked at once: four answers each stay below SQLite's limit of 2,000 result columns."""
@@ -100,14 +103,20 @@ def read_arrow(connection: dbapi.Connection, read: TableRead, key_range: ChunkRa
         rows: At least as many as the chunk has: the driver settles each column's type by its first batch.
 
     Raises:
-        NotArrowableError: where a text is not valid UTF-8.
+        NotArrowableError: where a text is not valid UTF-8, or the table's key needs a collation of the application.
     """
     clause = where(read.chunk_key, key_range)
     terms = ", ".join(f'{column_sql(name)} AS "{place}"' for place, name in enumerate(read.columns))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: str(max(rows, 1))})
-        cursor.execute(sql, clause.values or None)
+        try:
+            cursor.execute(sql, clause.values or None)
+        except AdbcError as error:
+            if not any(said in str(error) for said in _WANTS_COLLATION):
+                raise
+            msg = f"table {read.table!r} can be read with a collation alone that only its application has"
+            raise NotArrowableError(msg) from error
         table = cursor.fetch_arrow_table()
     return pa.table(
         [_checked(column, name) for column, name in zip(table.columns, read.columns, strict=True)],
