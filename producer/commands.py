@@ -33,7 +33,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
 from shared.ledger.suspended import is_suspended
 from shared.records.work import Job
-from shared.schema.rules import read_rules
+from shared.schema.rules.book import read_rules
 from shared.setting_aside import put_back_if_idle, take_away_again
 from shared.settings import Settings
 from shared.source.kinds import open_source

@@ -22,8 +22,8 @@ from shared.records.source import ChunkKeyKind, ObjectKind, TableProfile
 from shared.schema.existing_names import named_as_there
 from shared.schema.fitting import fit_schema
 from shared.schema.objects import translate
-from shared.schema.rule_effects import RuleEffect, rule_effects
-from shared.schema.rules import read_rules
+from shared.schema.rules.book import read_rules
+from shared.schema.rules.effects import RuleEffect, rule_effects
 from shared.settings import Settings, shown
 from shared.source.reader import SourceReader
 from shared.target.ddl import whole_schema

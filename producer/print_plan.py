@@ -16,7 +16,7 @@ from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, Rep
 from producer.wording import bad, count, counted, moment, one_line, size, span, state
 from shared.records.plan import ProfileMode, TargetColumn, TypesPolicy
 from shared.records.source import SourceVersion
-from shared.schema.rule_effects import RuleEffect
+from shared.schema.rules.effects import RuleEffect
 
 _LONG_LIST = 20
 """Tables whose columns are still shown unasked."""

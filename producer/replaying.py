@@ -16,8 +16,8 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.records.keys import SourceRow
 from shared.records.plan import TablePlan
 from shared.records.work import Job, JobTable
-from shared.schema.replay_rules import retreated
-from shared.schema.rules import RuleBook
+from shared.schema.rules.book import RuleBook
+from shared.schema.rules.replays import retreated
 from shared.target import ddl
 from shared.target.careful_writer import write_carefully
 from shared.target.suspending import triggers_off

@@ -17,7 +17,7 @@ from shared.records.existing import TargetAbilities
 from shared.records.plan import ObjectPlan, SchemaPlan
 from shared.settings import Settings
 from shared.target.abilities import read_abilities
-from shared.target.trying import Tried, try_plan
+from shared.target.trials.plans import Tried, try_plan
 
 _NOT_LOOKED_AT = "no target is set, so tables that may be there already were not looked at"
 

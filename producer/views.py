@@ -10,7 +10,7 @@ from typing import Any
 from producer.records import FailureLine, MismatchLine
 from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
 from shared.records.source import SourceVersion, Unreadable
-from shared.schema.rule_effects import RuleEffect
+from shared.schema.rules.effects import RuleEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any, Final
 from sqlglot import exp
 
 from shared.records.plan import TypeKind
-from shared.schema.dialect.outputs import bare
 from shared.schema.names import fold
+from shared.schema.queries.outputs import bare
 
 SECONDS: Final = "unix seconds"
 MILLISECONDS: Final = "unix milliseconds"

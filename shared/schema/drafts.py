@@ -14,7 +14,7 @@ from shared.schema.choices import ChosenType, Finding
 from shared.schema.column_types import choose_type
 from shared.schema.declared import read_declared
 from shared.schema.names import fold
-from shared.schema.rules import Said, TableSaid
+from shared.schema.rules.book import Said, TableSaid
 from shared.schema.treated import after_rules, ruled
 
 _NOTHING_SAID: Final = TableSaid()

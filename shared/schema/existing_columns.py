@@ -11,7 +11,7 @@ from shared.records.existing import ExistingColumn, ExistingTable
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.source import StorageClass
 from shared.schema.existing_names import matched
-from shared.schema.rule_checks import MOMENTS, may_become
+from shared.schema.rules.checks import MOMENTS, may_become
 
 _MAY_LACK_OFFSET: Final = frozenset({TypeKind.TEXT, TypeKind.TIMESTAMP, TypeKind.DATE})
 _NUMBERS: Final = frozenset({StorageClass.INTEGER, StorageClass.REAL})

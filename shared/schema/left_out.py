@@ -17,7 +17,7 @@ from shared.records.source import (
     VirtualTable,
 )
 from shared.schema.names import fold
-from shared.schema.rules import RuleBook
+from shared.schema.rules.book import RuleBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

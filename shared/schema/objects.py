@@ -21,9 +21,9 @@ from shared.schema.keys import PlannedKeys, plan_keys
 from shared.schema.left_out import without_left_out
 from shared.schema.matching import chunk_column_of, compare_by
 from shared.schema.names import GivenName, Names, fold
-from shared.schema.rules import FILE as RULES_FILE
-from shared.schema.rules import read_rules
-from shared.schema.triggers import plan_triggers
+from shared.schema.rules.book import FILE as RULES_FILE
+from shared.schema.rules.book import read_rules
+from shared.schema.triggers.planning import plan_triggers
 from shared.schema.views import plan_views
 from shared.schema.virtual_tables import plan_virtual_tables
 from shared.schema.world import PlannedObjects, World

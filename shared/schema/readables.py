@@ -5,10 +5,10 @@ from __future__ import annotations
 from shared.records.source import ObjectKind
 from shared.schema.columns import PlannedColumns
 from shared.schema.dialect.quoting import qualified
-from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
+from shared.schema.queries.readable import Readable
 from shared.schema.table_scope import own_scope
 from shared.schema.world import World
 

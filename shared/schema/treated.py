@@ -13,7 +13,7 @@ from shared.schema.choices import ChosenType, Finding, bad_texts, counted_classe
 from shared.schema.declared_types import misfits_said
 from shared.schema.fits import Misfits
 from shared.schema.form_fits import form_misfits
-from shared.schema.rules import Said
+from shared.schema.rules.book import Said
 
 _CARRIED: Final = frozenset({BadTextPolicy.LATIN_1, BadTextPolicy.REPLACE})
 _READ_AS: Final = {

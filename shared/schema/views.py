@@ -11,11 +11,11 @@ from sqlglot import exp
 from shared.records.plan import BuildPhase, Grade, GradedAs, ObjectGrade, ObjectPlan
 from shared.records.source import ObjectKind, SourceObject
 from shared.schema.dialect.parsing import parse_sqlite_statement
-from shared.schema.dialect.queries import TranslatedSelect, translate_select
 from shared.schema.dialect.quoting import qualified, quoted
-from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import GivenName, Names, fold
+from shared.schema.queries.query import TranslatedSelect, translate_select
+from shared.schema.queries.readable import Readable
 from shared.schema.readables import find_table
 from shared.schema.view_columns import ViewColumns, ask_columns
 from shared.schema.world import PlannedObjects, World, by_hand, refused

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from shared.records.existing import TargetAbilities
 from shared.records.plan import Grade, IndexPlan, JobOptions, ObjectGrade, ObjectPlan, SearchPlan
 from shared.records.source import SourceCatalog, SourceObject
-from shared.schema.dialect.readable import Readable
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names
+from shared.schema.queries.readable import Readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

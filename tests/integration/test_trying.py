@@ -33,7 +33,7 @@ from shared.records.source import ObjectKind
 from shared.target import trying, trying_groups
 from shared.target.abilities import read_abilities
 from shared.target.connections import connect_rows
-from shared.target.trying import Tried, try_plan
+from shared.target.trials.plans import Tried, try_plan
 
 Execute = Callable[[str], None]
 ID = column("bigint", "id")

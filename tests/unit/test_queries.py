@@ -6,10 +6,10 @@ import pytest
 
 from shared.records.plan import TargetType, TypeKind
 from shared.schema.declared import Affinity
-from shared.schema.dialect.arm_types import common_type
-from shared.schema.dialect.queries import TranslatedSelect, translate_select
-from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import Named, UntranslatableError
+from shared.schema.queries.arm_types import common_type
+from shared.schema.queries.query import TranslatedSelect, translate_select
+from shared.schema.queries.readable import Readable
 
 _TEXT = TargetType(kind=TypeKind.TEXT, sql="text")
 _BIGINT = TargetType(kind=TypeKind.BIGINT, sql="bigint")

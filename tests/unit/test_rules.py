@@ -26,8 +26,8 @@ from shared.records.existing import TargetAbilities
 from shared.records.plan import CompareBy, Grade, SchemaPlan, TypesPolicy
 from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm, Treatment
 from shared.records.source import ColumnProfile, Generated, ObjectKind, SourceCatalog, SourceObject, SourceTable
-from shared.schema.rules import read_rules
-from shared.schema.wildcards import matches
+from shared.schema.rules.book import read_rules
+from shared.schema.rules.wildcards import matches
 
 _LOG = table("log", column("id"), column("sent_at"), column("Got_At"), column("note", "TEXT"), primary_key="id")
 _EVENTS = table("Events", column("id"), column("made_at"), primary_key="id")

@@ -8,8 +8,8 @@ from shared.records.plan import TypeKind
 from shared.schema.clock_forms import JULIAN, MILLISECONDS, SECONDS, form_of
 from shared.schema.dialect.parsing import parse_sqlite_expression
 from shared.schema.dialect.scope import UntranslatableError
-from shared.schema.trigger_bodies import MadeTrigger, function_statement, trigger_statements
-from shared.schema.trigger_source import Event, Timing, read_trigger
+from shared.schema.triggers.bodies import MadeTrigger, function_statement, trigger_statements
+from shared.schema.triggers.source import Event, Timing, read_trigger
 
 
 def test_every_part_is_read() -> None:

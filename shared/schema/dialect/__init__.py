@@ -1,1 +1,1 @@
-"""SQLite's SQL in PostgreSQL's words: expressions and SELECT statements, typed, each difference stated."""
+"""SQLite's expressions in PostgreSQL's words, typed, each difference stated."""

@@ -8,16 +8,16 @@ from typing import Any
 from sqlglot import exp
 
 from shared.records.source import Generated
-from shared.schema.dialect.frames import Frame, Item, resolve
-from shared.schema.dialect.from_clause import FromTranslator
-from shared.schema.dialect.outputs import bare, traits_of
 from shared.schema.dialect.quoting import qualified, quoted
-from shared.schema.dialect.rendered import Rendered
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
-from shared.schema.trigger_conflicts import on_conflict
-from shared.schema.trigger_scope import TriggerScope, column_of, names_of, within
+from shared.schema.queries.frames import Frame, Item, resolve
+from shared.schema.queries.from_clause import FromTranslator
+from shared.schema.queries.outputs import bare, traits_of
+from shared.schema.queries.rendered import Rendered
+from shared.schema.triggers.conflicts import on_conflict
+from shared.schema.triggers.scope import TriggerScope, column_of, names_of, within
 
 
 def translate_write(node: Any, scope: TriggerScope) -> str:

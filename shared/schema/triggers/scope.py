@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.schema.dialect.frames import Frame, Item
-from shared.schema.dialect.queries import Query
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.readable import Notes, Readable, Setting
 from shared.schema.dialect.scope import Named, Relation, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names, fold
+from shared.schema.queries.frames import Frame, Item
+from shared.schema.queries.query import Query
+from shared.schema.queries.readable import Notes, Readable, Setting
 from shared.schema.readables import find_table, readable_table
-from shared.schema.trigger_source import Event, TriggerSource
+from shared.schema.triggers.source import Event, TriggerSource
 from shared.schema.world import World
 
 EXCLUDED = "excluded"

@@ -10,8 +10,8 @@ from shared.records.plan import SchemaPlan, TablePlan, TargetColumn
 from shared.records.rules import BadTextPolicy, Rule
 from shared.records.source import SourceCatalog, SourceTable
 from shared.schema.names import fold
-from shared.schema.rules import RuleBook, Said
-from shared.schema.wildcards import matches
+from shared.schema.rules.book import RuleBook, Said
+from shared.schema.rules.wildcards import matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

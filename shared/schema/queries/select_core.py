@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlglot import exp
 
 from shared.records.plan import TargetType
-from shared.schema.dialect.arm_types import TEXT, comparable
-from shared.schema.dialect.frames import Frame, resolve
-from shared.schema.dialect.from_clause import FromTranslator, Joined, Link, where_links
-from shared.schema.dialect.grouping import beside, has_aggregate
-from shared.schema.dialect.ordering import Direction, direction_of, limits_of, order_term, place_of, uncollated
-from shared.schema.dialect.outputs import aliases_of, bare, outputs_of, traits_of
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.rendered import Rendered, doubt_equality, spelled_out
 from shared.schema.dialect.scope import Named, Translated, UntranslatableError
 from shared.schema.names import Names, fold
+from shared.schema.queries.arm_types import TEXT, comparable
+from shared.schema.queries.frames import Frame, resolve
+from shared.schema.queries.from_clause import FromTranslator, Joined, Link, where_links
+from shared.schema.queries.grouping import beside, has_aggregate
+from shared.schema.queries.ordering import Direction, direction_of, limits_of, order_term, place_of, uncollated
+from shared.schema.queries.outputs import aliases_of, bare, outputs_of, traits_of
+from shared.schema.queries.rendered import Rendered, doubt_equality, spelled_out
 
 if TYPE_CHECKING:
-    from shared.schema.dialect.queries import Query
+    from shared.schema.queries.query import Query
 
 
 class Core:

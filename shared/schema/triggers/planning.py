@@ -11,20 +11,20 @@ from sqlglot import exp
 
 from shared.records.plan import BuildPhase, Grade, GradedAs, ObjectGrade, ObjectPlan
 from shared.records.source import ObjectKind, SourceObject
-from shared.schema.changed_at import FUNCTION, changed_at_function, stamps_of
-from shared.schema.dialect.frames import resolve
 from shared.schema.dialect.parsing import parse_sqlite_expression, parse_sqlite_statement
 from shared.schema.dialect.quoting import qualified
-from shared.schema.dialect.readable import Readable
 from shared.schema.dialect.scope import UntranslatableError
-from shared.schema.firing import Firing, fires_itself
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names, fold
+from shared.schema.queries.frames import resolve
+from shared.schema.queries.readable import Readable
 from shared.schema.readables import find_table
-from shared.schema.trigger_bodies import MadeTrigger, body_function, trigger_statements
-from shared.schema.trigger_scope import TriggerScope, scope_of
-from shared.schema.trigger_source import Event, Timing, TriggerSource, read_trigger
-from shared.schema.trigger_writes import written_table
+from shared.schema.triggers.bodies import MadeTrigger, body_function, trigger_statements
+from shared.schema.triggers.changed_at import FUNCTION, changed_at_function, stamps_of
+from shared.schema.triggers.firing import Firing, fires_itself
+from shared.schema.triggers.scope import TriggerScope, scope_of
+from shared.schema.triggers.source import Event, Timing, TriggerSource, read_trigger
+from shared.schema.triggers.writes import written_table
 from shared.schema.world import PlannedObjects, World, by_hand, refused
 
 

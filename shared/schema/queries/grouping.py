@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.frames import Frame, Item, found_in, named, own_columns
-from shared.schema.dialect.from_clause import Link
-from shared.schema.dialect.outputs import bare
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.names import fold
+from shared.schema.queries.frames import Frame, Item, found_in, named, own_columns
+from shared.schema.queries.from_clause import Link
+from shared.schema.queries.outputs import bare
 
 _ALWAYS: Final = frozenset(
     {

@@ -9,8 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from shared.schema.names import fold
-from shared.schema.trigger_source import Event, TriggerSource
-from shared.schema.trigger_writes import written_table
+from shared.schema.triggers.source import Event, TriggerSource
+from shared.schema.triggers.writes import written_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

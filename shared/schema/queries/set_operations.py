@@ -11,16 +11,16 @@ from sqlglot import exp
 from shared.records.plan import TargetType, TypeKind
 from shared.records.source import StorageClass
 from shared.schema.declared import Affinity
-from shared.schema.dialect.arm_types import TEXT, comparable
-from shared.schema.dialect.frames import Frame
-from shared.schema.dialect.ordering import direction_of, limits_of, order_term, place_of, uncollated
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.rendered import Rendered, doubt_equality
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import fold
+from shared.schema.queries.arm_types import TEXT, comparable
+from shared.schema.queries.frames import Frame
+from shared.schema.queries.ordering import direction_of, limits_of, order_term, place_of, uncollated
+from shared.schema.queries.rendered import Rendered, doubt_equality
 
 if TYPE_CHECKING:
-    from shared.schema.dialect.queries import Query
+    from shared.schema.queries.query import Query
 
 
 def set_operation(query: Query, node: Any, outer: Frame | None, wanted: Sequence[TargetType] | None) -> Rendered:

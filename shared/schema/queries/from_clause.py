@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.frames import Frame, Item, made_nullable, named, resolve
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.readable import Readable, Setting
 from shared.schema.dialect.scope import Relation, Translated, UntranslatableError
 from shared.schema.names import fold
+from shared.schema.queries.frames import Frame, Item, made_nullable, named, resolve
+from shared.schema.queries.readable import Readable, Setting
 
 _MAIN: Final = frozenset({"", "main"})
 _CATALOGUE: Final = frozenset(

@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from shared.records.source import StorageClass
 from shared.schema.declared import Affinity, affinity_of
-from shared.schema.dialect.frames import Frame, Item, found_in, named, resolve
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.names import fold
+from shared.schema.queries.frames import Frame, Item, found_in, named, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

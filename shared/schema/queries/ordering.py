@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from shared.records.plan import TypeKind
 from shared.schema.declared import Affinity
-from shared.schema.dialect.frames import Frame
-from shared.schema.dialect.readable import Setting
 from shared.schema.dialect.scope import Named, Translated, UntranslatableError
+from shared.schema.queries.frames import Frame
+from shared.schema.queries.readable import Setting
 
 _NUMBERS: Final = frozenset({Affinity.INTEGER, Affinity.REAL, Affinity.NUMERIC})
 _NAME: Final = re.compile(r'(?:"(?:[^"]|"")*"\.?)+')

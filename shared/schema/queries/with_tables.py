@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlglot import exp
 
 from shared.records.plan import TargetType
-from shared.schema.dialect.frames import Frame
 from shared.schema.dialect.quoting import quoted
-from shared.schema.dialect.readable import Readable
-from shared.schema.dialect.rendered import Rendered
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import Names, fold
+from shared.schema.queries.frames import Frame
+from shared.schema.queries.readable import Readable
+from shared.schema.queries.rendered import Rendered
 
 if TYPE_CHECKING:
-    from shared.schema.dialect.queries import Query
+    from shared.schema.queries.query import Query
 
 _GROWTH: Final = 3
 """How often a recursive column's type may change: integer, numeric, double precision, text."""

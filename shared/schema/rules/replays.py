@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from shared.errors import OperatorError
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, Treatment
-from shared.schema.rules import RuleBook, Said
+from shared.schema.rules.book import RuleBook, Said
 from shared.schema.treated import fitting
 
 _HOLDS_EMPTY_TEXT: Final = frozenset({TypeKind.TEXT, TypeKind.BYTEA, TypeKind.OTHER})

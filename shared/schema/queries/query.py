@@ -9,17 +9,17 @@ from typing import Any
 from sqlglot import exp
 
 from shared.records.plan import TargetType
-from shared.schema.dialect.arm_types import common_type
 from shared.schema.dialect.expressions import translate_condition, translate_expression
-from shared.schema.dialect.frames import Frame, resolve
 from shared.schema.dialect.parsing import parse_sqlite_statement
-from shared.schema.dialect.readable import Find, Notes, Readable, Setting
-from shared.schema.dialect.rendered import Rendered, spelled_out
 from shared.schema.dialect.scope import Named, Scope, Translated, UntranslatableError
-from shared.schema.dialect.select_core import Core
-from shared.schema.dialect.set_operations import set_operation
-from shared.schema.dialect.with_tables import with_query
 from shared.schema.names import Names
+from shared.schema.queries.arm_types import common_type
+from shared.schema.queries.frames import Frame, resolve
+from shared.schema.queries.readable import Find, Notes, Readable, Setting
+from shared.schema.queries.rendered import Rendered, spelled_out
+from shared.schema.queries.select_core import Core
+from shared.schema.queries.set_operations import set_operation
+from shared.schema.queries.with_tables import with_query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

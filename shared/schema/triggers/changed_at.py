@@ -8,12 +8,12 @@ from typing import Any, Final
 from sqlglot import exp
 
 from shared.schema.clock_forms import JULIAN, MILLISECONDS, SECONDS, form_of
-from shared.schema.dialect.from_clause import conjuncts
-from shared.schema.dialect.outputs import bare
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
-from shared.schema.trigger_bodies import function_statement
-from shared.schema.trigger_source import Event, Timing, TriggerSource
+from shared.schema.queries.from_clause import conjuncts
+from shared.schema.queries.outputs import bare
+from shared.schema.triggers.bodies import function_statement
+from shared.schema.triggers.source import Event, Timing, TriggerSource
 
 FUNCTION: Final = "set_changed_at"
 _ROWIDS: Final = frozenset({"rowid", "oid", "_rowid_"})

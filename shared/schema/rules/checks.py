@@ -12,8 +12,8 @@ from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm
 from shared.records.source import SourceCatalog
 from shared.schema.names import fold
 from shared.schema.postgres_types import TypeTextError, read_type
-from shared.schema.rule_names import why_not_a_name
-from shared.schema.wildcards import is_pattern, matches
+from shared.schema.rules.given_names import why_not_a_name
+from shared.schema.rules.wildcards import is_pattern, matches
 
 MOMENTS: Final = frozenset({TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ, TypeKind.DATE})
 """What a source form can become."""

@@ -11,9 +11,9 @@ from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm, Tre
 from shared.records.source import Generated, SourceCatalog, SourceColumn, SourceTable
 from shared.schema.names import fold
 from shared.schema.postgres_types import read_type
-from shared.schema.rule_checks import MOMENTS, check_rule, refuse_rule, refuse_unmatched
-from shared.schema.rule_names import refuse_shared_names
-from shared.schema.wildcards import matches
+from shared.schema.rules.checks import MOMENTS, check_rule, refuse_rule, refuse_unmatched
+from shared.schema.rules.given_names import refuse_shared_names
+from shared.schema.rules.wildcards import matches
 
 FILE: Final = "pgconvoy.toml"
 """Where rules are written."""

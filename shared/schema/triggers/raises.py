@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.frames import Frame, resolve
 from shared.schema.dialect.function_table import ALL_FUNCTIONS
-from shared.schema.dialect.outputs import bare
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.literals import text_literal
 from shared.schema.names import fold
-from shared.schema.trigger_scope import TriggerScope
+from shared.schema.queries.frames import Frame, resolve
+from shared.schema.queries.outputs import bare
+from shared.schema.triggers.scope import TriggerScope
 
 _DOUBTS: Final = {
     "ABORT": "an error ends the whole transaction in PostgreSQL, where ABORT takes back the statement alone",

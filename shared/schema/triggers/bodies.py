@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.frames import resolve
 from shared.schema.dialect.parsing import parse_sqlite_expression
 from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.literals import text_literal
 from shared.schema.names import fold
-from shared.schema.trigger_raises import translate_select
-from shared.schema.trigger_scope import TriggerScope
-from shared.schema.trigger_source import Event, Timing, TriggerSource
-from shared.schema.trigger_writes import translate_write, written_table
+from shared.schema.queries.frames import resolve
+from shared.schema.triggers.raises import translate_select
+from shared.schema.triggers.scope import TriggerScope
+from shared.schema.triggers.source import Event, Timing, TriggerSource
+from shared.schema.triggers.writes import translate_write, written_table
 
 _TRIGGERS_REPLACED: Final = 140000
 """The first version with CREATE OR REPLACE TRIGGER."""

@@ -12,7 +12,7 @@ from shared.grading import Less
 from shared.records.plan import Grade, ObjectPlan
 from shared.records.source import ObjectKind
 from shared.target.quoting import qualified
-from shared.target.trials import Trial
+from shared.target.trials.trial import Trial
 
 _TAKEN: Final = text("""
     SELECT relname AS name,

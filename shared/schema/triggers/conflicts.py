@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.frames import Frame, Item, resolve
 from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
-from shared.schema.trigger_scope import TriggerScope, column_of, excluded_frame
+from shared.schema.queries.frames import Frame, Item, resolve
+from shared.schema.triggers.scope import TriggerScope, column_of, excluded_frame
 
 _PLAIN: Final = frozenset({"", "ABORT", "FAIL", "ROLLBACK"})
 Assign = Callable[[Sequence[Any], Neighbour, Frame, TriggerScope], str]

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from shared.records.plan import BuildPhase, ObjectPlan, SchemaPlan, TablePlan
 from shared.target import ddl
 from shared.target.statements import has_schema, run, see_extensions
-from shared.target.trials import Trial, UntriableError
-from shared.target.trying_groups import groups_of
-from shared.target.trying_objects import Places, is_free, objects_as_taken
-from shared.target.trying_tables import table_as_taken, with_foreign_keys
+from shared.target.trials.groups import groups_of
+from shared.target.trials.objects import Places, is_free, objects_as_taken
+from shared.target.trials.tables import table_as_taken, with_foreign_keys
+from shared.target.trials.trial import Trial, UntriableError
 
 LOCK_TIMEOUT_S: Final = 3
 """How long a trial waits for a lock of somebody else's: others queue up behind it for so long."""

@@ -20,8 +20,8 @@ from shared.records.plan import (
 )
 from shared.records.source import ObjectKind
 from shared.target import ddl
-from shared.target.trials import Trial, UntriableError
-from shared.target.trying_columns import without_refused
+from shared.target.trials.columns import without_refused
+from shared.target.trials.trial import Trial, UntriableError
 
 _NO_RIGHT: Final = "42501"
 

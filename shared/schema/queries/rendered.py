@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.records.plan import TargetType, TypeKind
-from shared.schema.dialect.readable import Notes
 from shared.schema.dialect.scope import Named, Translated
+from shared.schema.queries.readable import Notes
 
 _UNTYPED: Final = re.compile(r"NULL|[\d.]+(?:[eE][+-]?\d+)?|\(-[\d.]+(?:[eE][+-]?\d+)?\)")
 

@@ -1,0 +1,1 @@
+"""SELECTs of SQLite in PostgreSQL's terms, clause by clause."""

@@ -1,0 +1,1 @@
+"""The operator's rules: read, checked, and what they come to."""

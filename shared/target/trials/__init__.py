@@ -1,0 +1,1 @@
+"""Plans tried on PostgreSQL and taken back."""
