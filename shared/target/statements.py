@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -114,8 +115,15 @@ def probe(connection: Connection, statements: str | Sequence[str], what: str) ->
     Raises:
         ConvoyError: where the moment was wrong rather than the statement.
     """
+    with taken_back(connection):
+        return attempt(connection, statements, what)
+
+
+@contextmanager
+def taken_back(connection: Connection) -> Iterator[None]:
+    """Take back whatever the block does, with the locks that it takes."""
     savepoint = connection.begin_nested()
     try:
-        return attempt(connection, statements, what)
+        yield
     finally:
         savepoint.rollback()

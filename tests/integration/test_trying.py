@@ -30,7 +30,7 @@ from shared.records.plan import (
     TablePlan,
 )
 from shared.records.source import ObjectKind
-from shared.target import trying, trying_groups
+from shared.target.trials import groups, plans
 from shared.target.abilities import read_abilities
 from shared.target.connections import connect_rows
 from shared.target.trials.plans import Tried, try_plan
@@ -298,7 +298,7 @@ def test_a_busy_target_is_not_waited_for(
     connection: Connection, target_url: str, monkeypatch: pytest.MonkeyPatch, execute: Execute
 ) -> None:
     """A lock that somebody holds is said; what it kept from being tried stays as planned."""
-    monkeypatch.setattr(trying, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(plans, "LOCK_TIMEOUT_S", 0.2)
     execute("CREATE TABLE p (id bigint PRIMARY KEY)")
     key = ForeignKeyPlan(
         name="f", columns=("id",), parent="p", parent_columns=("id",), graded_as=as_graded(ObjectKind.FOREIGN_KEY, "f")
@@ -360,7 +360,7 @@ def test_abilities_are_what_the_server_says(connection: Connection) -> None:
 
 def test_many_tables_are_tried_in_groups(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """What foreign keys link and what a view needs is tried together; the rest is taken back before the next."""
-    monkeypatch.setattr(trying_groups, "AT_ONCE", 3)
+    monkeypatch.setattr(groups, "AT_ONCE", 3)
 
     def linked(name: str, parent: str) -> TablePlan:
         key = ForeignKeyPlan(name=f"{name}_fk", columns=("id",), parent=parent, parent_columns=("id",))
@@ -370,9 +370,9 @@ def test_many_tables_are_tried_in_groups(connection: Connection, monkeypatch: py
     tables = tuple(linked(*each.split()) for each in ("a b", "b a", "c c", "d e", "e d", "f none"))
     sql = 'SELECT a.id FROM "public"."a" JOIN "public"."c" USING (id)'
     plan = SchemaPlan(tables=tables, grades=(), objects=(view("v", sql, "a", "c"),))
-    groups = [[table.name for table in group] for group in trying_groups.groups_of(tables, plan.objects)]
-    assert sorted(map(sorted, groups[:-1])) == [["d", "e"], ["f"]]
-    assert sorted(groups[-1]) == ["a", "b", "c"]
+    together = [[table.name for table in group] for group in groups.groups_of(tables, plan.objects)]
+    assert sorted(map(sorted, together[:-1])) == [["d", "e"], ["f"]]
+    assert sorted(together[-1]) == ["a", "b", "c"]
     found = try_plan(connection, plan, schema="public")
     assert list(refused(found)) == ["f_fk"]
     assert [len(table.foreign_keys) for table in found.plan.tables] == [1, 1, 1, 1, 1, 0]

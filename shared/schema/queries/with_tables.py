@@ -46,7 +46,7 @@ def _with_table(query: Query, each: Any, outer: Frame | None) -> tuple[Readable,
     target = quoted(query.setting.notes.names.give(each.alias).name)
     recurs = isinstance(each.this, exp.SetOperation) and _reads(each.this.expression, each.alias)
     rendered = _recursive(query, each, target, outer) if recurs else query.translate(each.this, outer)
-    columns = _renamed(rendered.columns, _column_names(each), query.setting.preserve)
+    columns = _renamed(rendered.columns, _column_names(each), preserve=query.setting.preserve)
     listed = ", ".join(quoted(column.name) for column in columns)
     return Readable(target=target, columns=columns), f"{target} ({listed}) AS ({rendered.sql})", recurs
 
@@ -82,7 +82,7 @@ def _step(
     outer: Frame | None,
     types: Sequence[TargetType] | None = None,
 ) -> Rendered:
-    columns = _renamed(start.columns, _column_names(each), query.setting.preserve)
+    columns = _renamed(start.columns, _column_names(each), preserve=query.setting.preserve)
     itself = Readable(target=target, columns=tuple(replace(column, not_null=False) for column in columns))
     known = {**query.setting.with_tables, fold(each.alias): itself}
     return query.knowing(known).translate(each.this.expression, outer, types)
@@ -105,7 +105,7 @@ def _column_names(each: Any) -> tuple[str, ...]:
     return tuple(column.name for column in (alias.args.get("columns") or ())) if alias is not None else ()
 
 
-def _renamed(columns: Sequence[Named], names: Sequence[str], preserve: bool) -> tuple[Named, ...]:  # noqa: FBT001
+def _renamed(columns: Sequence[Named], names: Sequence[str], *, preserve: bool) -> tuple[Named, ...]:
     if not names:
         return tuple(columns)
     if len(names) != len(columns):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from shared.records.plan import BuildPhase, ObjectPlan, SchemaPlan, TablePlan
 from shared.target import ddl
-from shared.target.statements import has_schema, run, see_extensions
+from shared.target.statements import has_schema, run, see_extensions, taken_back
 from shared.target.trials.groups import groups_of
 from shared.target.trials.objects import Places, is_free, objects_as_taken
 from shared.target.trials.tables import table_as_taken, with_foreign_keys
@@ -48,14 +48,12 @@ def try_plan(connection: Connection, plan: SchemaPlan, *, schema: str, ours: Col
     if not plan.objects and not any(table.creates for table in plan.tables):
         return Tried(plan=plan)
     trial = Trial(connection=connection)
-    savepoint = connection.begin_nested()
     try:
-        run(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
-        taken = _as_taken(trial, plan, schema, Places(connection, schema, ours))
+        with taken_back(connection):
+            run(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+            taken = _as_taken(trial, plan, schema, Places(connection, schema, ours))
     except UntriableError as error:
         return Tried(plan=plan, notes=(f"nothing was tried on PostgreSQL: {error}",))
-    finally:
-        savepoint.rollback()
     return Tried(plan=taken, notes=tuple(dict.fromkeys(trial.notes)))
 
 
@@ -70,9 +68,8 @@ def _as_taken(trial: Trial, plan: SchemaPlan, schema: str, places: Places) -> Sc
     taken: dict[str, TablePlan] = {}
     *apart, last = groups_of(staged, plan.objects)
     for group in apart:
-        savepoint = trial.connection.begin_nested()
-        taken |= _group_as_taken(trial, group)
-        savepoint.rollback()
+        with taken_back(trial.connection):
+            taken |= _group_as_taken(trial, group)
     taken |= _group_as_taken(trial, last)
     after = _after(trial, plan, places, displaced)
     return SchemaPlan(
