@@ -15,6 +15,7 @@ from producer.services import Target
 from shared.errors import OperatorError
 from shared.ledger.jobs import read_tables
 from shared.ledger.progress import read_rejects
+from shared.quoting import quote_for_sqlite
 from shared.records.keys import RawText, Value, encode_value
 from shared.records.work import Reject
 
@@ -77,7 +78,7 @@ def _write_sqlite(path: Path, found: _Rejects, columns: dict[str, tuple[str, ...
         for table, rejects in groupby(sorted(found, key=lambda each: each[0]), key=lambda each: each[0]):
             names = [*columns[table], *_free(_FINDINGS, columns[table])]
             # Without types, so that SQLite changes no value.
-            connection.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(map(_quoted, names))})")
+            connection.execute(f"CREATE TABLE {quote_for_sqlite(table)} ({', '.join(map(quote_for_sqlite, names))})")
             for _, reject in rejects:
                 _insert(connection, table, (*reject.values, reject.column, reject.reason))
 
@@ -85,13 +86,9 @@ def _write_sqlite(path: Path, found: _Rejects, columns: dict[str, tuple[str, ...
 def _insert(connection: sqlite3.Connection, table: str, values: Sequence[Value]) -> None:
     terms = ", ".join("CAST(? AS TEXT)" if isinstance(value, RawText) else "?" for value in values)
     bound: list[Any] = [value.raw if isinstance(value, RawText) else value for value in values]
-    connection.execute(f"INSERT INTO {_quoted(table)} VALUES ({terms})", bound)
+    connection.execute(f"INSERT INTO {quote_for_sqlite(table)} VALUES ({terms})", bound)
 
 
 def _free(names: Iterable[str], taken: Sequence[str]) -> list[str]:
     folded = {name.lower() for name in taken}
     return [name if name not in folded else f"{name}_{len(folded)}" for name in names]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

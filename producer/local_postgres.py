@@ -22,8 +22,8 @@ import psycopg2.extensions
 
 from producer.start_conditions import one_at_a_time, parents_stay_closed, plain_locale, standing_in
 from shared.errors import OperatorError, UnreachableError
+from shared.quoting import quote as quote_identifier
 from shared.settings import Settings
-from shared.target.quoting import quote as quote_identifier
 
 DATABASE = "pgconvoy"
 _USER = "postgres"

@@ -13,8 +13,8 @@ import pyarrow as pa
 from shared.compare.forms import Form, plain_decimal
 from shared.compare.json_forms import read_json
 from shared.compare.moments import MICROSECONDS_A_DAY
+from shared.quoting import quote
 from shared.records.plan import TypeKind
-from shared.target.quoting import quote
 
 DAYS_TO_2000: Final = 10_957
 """PostgreSQL's wire form counts from 2000-01-01; the canonical form from 1970-01-01."""

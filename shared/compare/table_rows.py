@@ -14,11 +14,11 @@ from shared.compare.row_digests import RowForms
 from shared.compare.source_batches import reading_of, table_batches, values_of
 from shared.compare.target_rows import match_places, null_in_key, select_list
 from shared.compare.treated import canonical_treated
+from shared.quoting import qualified
 from shared.records.keys import Value
 from shared.records.plan import TablePlan, TargetColumn
 from shared.records.work import Reject
 from shared.source.reader import SourceReader
-from shared.target.quoting import qualified
 
 _FORMS_AT_ONCE: Final = 10_000
 

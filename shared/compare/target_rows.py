@@ -18,9 +18,9 @@ from shared.compare.server_texts import ServerTexts
 from shared.compare.shown import key_value
 from shared.compare.source_batches import Column, SourceBatch, values_of
 from shared.compare.text_bytes import Mask, Rows, mask
+from shared.quoting import qualified, quote
 from shared.records.keys import KeyRange, OpenEnd, Value
 from shared.records.plan import OnConflict, TablePlan, TargetColumn, TargetType, TypeKind
-from shared.target.quoting import qualified, quote
 
 NOT_THERE: Final = -1
 _CITEXT: Final = re.compile(r'(.+)\."?citext"?')

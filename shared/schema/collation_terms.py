@@ -10,8 +10,8 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from shared.quoting import quote
 from shared.records.plan import TargetColumn, TypeKind
-from shared.schema.dialect.quoting import quoted
 
 BINARY: Final = "BINARY"
 """SQLite's collation that compares bytes, as keys of PostgreSQL compare texts."""
@@ -56,7 +56,7 @@ def key_term(column: TargetColumn, collation: str) -> str | None:
     folding = folding_of(column)
     if column.type.kind is not TypeKind.TEXT or (collation.upper() == NOCASE and folding is not Folding.NONE):
         return None
-    bare = quoted(column.name) + ("::text" if folding is Folding.CITEXT else "")
+    bare = quote(column.name) + ("::text" if folding is Folding.CITEXT else "")
     if collation.upper() == BINARY and folding is Folding.NONE:
         return None
     return comparable_term(bare, collation)

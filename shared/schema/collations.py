@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.quoting import qualified, quote
 from shared.records.existing import TargetAbilities
 from shared.records.plan import (
     BuildPhase,
@@ -20,7 +21,6 @@ from shared.records.plan import (
 from shared.records.source import ObjectKind
 from shared.schema.collation_terms import BINARY, CITEXT, NOCASE, Folding, folding_of, key_term
 from shared.schema.columns import PlannedColumns
-from shared.schema.dialect.quoting import quoted
 from shared.schema.drafts import Draft
 from shared.schema.key_types import parent_columns
 from shared.schema.names import fold
@@ -125,10 +125,10 @@ def _own(draft: Draft, place: int, way: Folding, abilities: TargetAbilities, sch
     if draft.table.columns[place].collation.upper() != NOCASE or target.kind is not TypeKind.TEXT:
         return _PLAIN
     if way is Folding.ICU:
-        return Comparing(folding=way, collation=f"{quoted(schema)}.{quoted(_COLLATION)}")
+        return Comparing(folding=way, collation=qualified(schema, _COLLATION))
     if way is Folding.CITEXT and target.sql == TypeKind.TEXT.value and not draft.types[place].fixed:
         place_of_citext = abilities.citext_schema or schema
-        return Comparing(folding=way, type=TargetType(kind=TypeKind.TEXT, sql=f"{quoted(place_of_citext)}.{CITEXT}"))
+        return Comparing(folding=way, type=TargetType(kind=TypeKind.TEXT, sql=f"{quote(place_of_citext)}.{CITEXT}"))
     return _PLAIN
 
 

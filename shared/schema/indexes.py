@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.quoting import quote
 from shared.records.plan import Grade, GradedAs, IndexPlan, ObjectGrade, TypeKind
 from shared.records.source import IndexColumn, IndexOrigin, ObjectKind, SourceIndex
 from shared.schema.collation_terms import BINARY, Folding, comparable_term, folding_of, key_term, known
 from shared.schema.columns import PlannedColumns
 from shared.schema.dialect.expressions import translate_condition, translate_expression
-from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import Scope, Translated, UntranslatableError
 from shared.schema.drafts import Draft
 from shared.schema.key_doubts import impossible, losses, too_long
@@ -114,7 +114,7 @@ def _column_term(columns: PlannedColumns, name: str, each: IndexColumn) -> _Term
         doubts = (*doubts, shown)
     return _Term(
         column=column.name if term is None else None,
-        sql=term or quoted(column.name),
+        sql=term or quote(column.name),
         descending=each.descending,
         doubts=doubts,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.quoting import quote
 from shared.records.plan import TargetColumn, TypeKind
 from shared.records.source import IndexOrigin, ObjectKind, SourceIndex
 from shared.schema.collation_terms import Folding, folding_of, key_term, known
 from shared.schema.columns import PlannedColumns
-from shared.schema.dialect.quoting import quoted
 from shared.schema.drafts import Draft
 from shared.schema.names import fold
 from shared.schema.written import WrittenNames, read_names
@@ -84,7 +84,7 @@ def shape_of(draft: Draft, columns: PlannedColumns, wanted: WantedKey) -> KeySha
 
 
 def _shown(column: TargetColumn, collation: str) -> str:
-    return key_term(column, collation) or quoted(column.name)
+    return key_term(column, collation) or quote(column.name)
 
 
 def _collated(

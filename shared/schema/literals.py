@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
+from shared.quoting import quote_text
 from shared.records.keys import KeyValue, RawText
 from shared.records.plan import TargetType, TypeKind
 from shared.schema.constants import INT64_MAX, INT64_MIN
@@ -33,18 +34,13 @@ def literal(value: KeyValue, target: TargetType) -> str:
         return _unfit(value, target)
 
 
-def text_literal(text: str) -> str:
-    """Quote a text for SQL (standard_conforming_strings is on, so a backslash is a backslash)."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _unfit(value: KeyValue, target: TargetType) -> NoReturn:
     msg = f"{target.sql} cannot hold {value!r} unchanged"
     raise UnfitError(msg)
 
 
 def _typed(text: str, target: TargetType) -> str:
-    return f"{text_literal(text)}::{target.sql}"
+    return f"{quote_text(text)}::{target.sql}"
 
 
 def _integer(value: KeyValue, target: TargetType) -> str:
@@ -75,7 +71,7 @@ def _numeric(value: KeyValue, target: TargetType) -> str:
 def _text(value: KeyValue, target: TargetType) -> str:
     if isinstance(value, bytes | RawText) or "\0" in str(value):
         _unfit(value, target)
-    return text_literal(value if isinstance(value, str) else repr(value))
+    return quote_text(value if isinstance(value, str) else repr(value))
 
 
 def _bytea(value: KeyValue, target: TargetType) -> str:

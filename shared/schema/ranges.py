@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from shared.quoting import quote
 from shared.records.plan import Grade, GradedAs, IndexPlan, ObjectGrade, TargetColumn, TypeKind
 from shared.records.source import SourceObject, VirtualModule, VirtualTable
-from shared.schema.dialect.names import quoted
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
 from shared.schema.world import World
@@ -53,8 +53,8 @@ def _ranges(bounds: list[TargetColumn]) -> Iterable[str]:
 
 def _as(column: TargetColumn, wanted: str) -> str:
     if column.type.kind is TypeKind.REAL:  # straight to numeric, six digits of it would be left
-        return f"{quoted(column.name)}::double precision::{wanted}"
-    return quoted(column.name) if column.type.sql == wanted else f"{quoted(column.name)}::{wanted}"
+        return f"{quote(column.name)}::double precision::{wanted}"
+    return quote(column.name) if column.type.sql == wanted else f"{quote(column.name)}::{wanted}"
 
 
 def _reason(virtual: VirtualTable, carrier: Neighbour, terms: tuple[str, ...]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shared.quoting import qualified
 from shared.records.source import ObjectKind
 from shared.schema.columns import PlannedColumns
-from shared.schema.dialect.quoting import qualified
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold

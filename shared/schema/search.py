@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from shared.quoting import quote
 from shared.records.plan import Grade, GradedAs, ObjectGrade, SearchPlan, TargetColumn, TypeKind
 from shared.records.source import SourceObject, VirtualModule, VirtualTable
-from shared.schema.dialect.names import quoted
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import SYSTEM_COLUMNS, Names, fold
 from shared.schema.world import World
@@ -136,7 +136,7 @@ def _vector(text: str, configuration: str) -> str:
 
 def _text(column: TargetColumn) -> str:
     """A column as text. One that is generated is given by its expression: PostgreSQL takes no other column's."""
-    value = quoted(column.name) if column.generated is None else f"({column.generated.sql})"
+    value = quote(column.name) if column.generated is None else f"({column.generated.sql})"
     return value if column.type.sql == _TEXT else f"{value}::text"
 
 

@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from shared.quoting import quote_for_sqlite
 from shared.records.source import SourceCatalog, SourceObject, SourceTable
-from shared.schema.dialect.names import quoted
 
 _CREATES: Final = re.compile(r"\s*CREATE\s+(?:TABLE|VIEW)\b", re.IGNORECASE)
 _UNKNOWN_HERE: Final = ("no such function", "no such module", "no such table")
@@ -41,10 +41,10 @@ def ask_columns(catalog: SourceCatalog, views: Iterable[SourceObject]) -> Mappin
 
 def _make_table(connection: sqlite3.Connection, table: SourceTable) -> None:
     if table.virtual is not None or not _make(connection, table.sql):
-        columns = ", ".join(f"{quoted(column.name)} {column.declared_type}" for column in table.columns)
-        plain = ", ".join(quoted(column.name) for column in table.columns)
-        _make(connection, f"CREATE TABLE {quoted(table.name)} ({columns})") or _make(
-            connection, f"CREATE TABLE {quoted(table.name)} ({plain})"
+        columns = ", ".join(f"{quote_for_sqlite(column.name)} {column.declared_type}" for column in table.columns)
+        plain = ", ".join(quote_for_sqlite(column.name) for column in table.columns)
+        _make(connection, f"CREATE TABLE {quote_for_sqlite(table.name)} ({columns})") or _make(
+            connection, f"CREATE TABLE {quote_for_sqlite(table.name)} ({plain})"
         )
 
 
@@ -60,7 +60,7 @@ def _make(connection: sqlite3.Connection, sql: str) -> bool:
 
 def _ask(connection: sqlite3.Connection, view: str) -> ViewColumns:
     try:
-        found = connection.execute(f"PRAGMA main.table_xinfo({quoted(view)})").fetchall()
+        found = connection.execute(f"PRAGMA main.table_xinfo({quote_for_sqlite(view)})").fetchall()
     except (sqlite3.Error, ValueError) as error:
         said = str(error)
         return ViewColumns() if any(word in said for word in _UNKNOWN_HERE) else ViewColumns(broken=said)

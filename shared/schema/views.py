@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlglot import exp
 
+from shared.quoting import qualified, quote
 from shared.records.plan import BuildPhase, Grade, GradedAs, ObjectGrade, ObjectPlan
 from shared.records.source import ObjectKind, SourceObject
 from shared.schema.dialect.parsing import parse_sqlite_statement
-from shared.schema.dialect.quoting import qualified, quoted
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import GivenName, Names, fold
 from shared.schema.queries.query import TranslatedSelect, translate_select
@@ -110,7 +110,7 @@ class _Planner:
         doubts = (*([_renamed(given)] if given.reason else []), *renamed, *translated.doubts)
         doubt = "; ".join(doubts)
         target = qualified(self._world.schema, given.name)
-        listed = ", ".join(quoted(column.name) for column in columns)
+        listed = ", ".join(quote(column.name) for column in columns)
         self._world.views[fold(view.name)] = Readable(
             target=target,
             columns=columns,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from shared.quoting import quote_for_sqlite
 from shared.records.keys import RawText
 from shared.records.source import (
     Generated,
@@ -27,7 +28,7 @@ from shared.records.source import (
     SourceTable,
 )
 from shared.source.sqlite_ddl import Deferral, TableStatement, read_create_table
-from shared.source.sqlite_keys import choose_chunk_key, quoted
+from shared.source.sqlite_keys import choose_chunk_key
 from shared.source.sqlite_shadow import shadows_of
 from shared.source.sqlite_versions import read_versions
 from shared.source.sqlite_virtual import Kept, read_virtual_table
@@ -148,7 +149,7 @@ def _table(
     connection: sqlite3.Connection, entry: _Entry, index_sql: dict[str, str], sequence: int | None
 ) -> SourceTable:
     statement = read_create_table(entry.sql)
-    info = connection.execute(f"PRAGMA main.table_xinfo({quoted(entry.name)})").fetchall()
+    info = connection.execute(f"PRAGMA main.table_xinfo({quote_for_sqlite(entry.name)})").fetchall()
     indexes = _indexes(connection, entry.name, index_sql)
     primary_key = tuple(_named(name) for _, name in sorted((row[5], row[1]) for row in info if row[5]))
     rowid_column = _rowid_column(primary_key, indexes, statement)
@@ -207,7 +208,7 @@ def _column(
 
 
 def _indexes(connection: sqlite3.Connection, table: str, index_sql: dict[str, str]) -> tuple[SourceIndex, ...]:
-    rows = connection.execute(f"PRAGMA main.index_list({quoted(table)})").fetchall()
+    rows = connection.execute(f"PRAGMA main.index_list({quote_for_sqlite(table)})").fetchall()
     return tuple(  # newest first, says SQLite; people expect the order of creation
         SourceIndex(
             name=name,
@@ -222,7 +223,7 @@ def _indexes(connection: sqlite3.Connection, table: str, index_sql: dict[str, st
 
 
 def _index_columns(connection: sqlite3.Connection, index: str) -> tuple[IndexColumn, ...]:
-    rows = connection.execute(f"PRAGMA main.index_xinfo({quoted(index)})").fetchall()
+    rows = connection.execute(f"PRAGMA main.index_xinfo({quote_for_sqlite(index)})").fetchall()
     return tuple(
         IndexColumn(name=name, descending=bool(descending), collation=collation)
         for _, _, name, descending, collation, is_key in rows
@@ -234,7 +235,7 @@ def _foreign_keys(
     connection: sqlite3.Connection, table: str, deferrals: Sequence[Deferral]
 ) -> tuple[SourceForeignKey, ...]:
     rows_by_id = defaultdict(list)
-    for row in connection.execute(f"PRAGMA main.foreign_key_list({quoted(table)})"):
+    for row in connection.execute(f"PRAGMA main.foreign_key_list({quote_for_sqlite(table)})"):
         rows_by_id[row[0]].append(row)
     numbers = sorted(rows_by_id, reverse=True)  # the last one of the statement has number 0
     if len(deferrals) != len(numbers):

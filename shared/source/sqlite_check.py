@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
+from shared.quoting import quote_for_sqlite
 from shared.source.sqlite_collations import has_stand_ins
-from shared.source.sqlite_keys import quoted
 
 _FINDINGS: Final = 100
 """Findings that quick_check may list: broken pages come first, before what is only odd about values."""
@@ -60,7 +60,7 @@ def _findings(connection: sqlite3.Connection, table: str | None) -> list[str]:
         return [row[0] for row in connection.execute(f"PRAGMA main.quick_check({argument})")]
 
     try:
-        return check(str(_FINDINGS) if table is None else quoted(table))
+        return check(str(_FINDINGS) if table is None else quote_for_sqlite(table))
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT or table is not None:
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from shared.quoting import quote_for_sqlite
 from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
 from shared.records.source import ChunkKey, ChunkKeyKind, IndexOrigin, SourceColumn, SourceIndex
 from shared.source.sqlite_collations import is_built_in
@@ -32,14 +33,9 @@ class Clause:
         return Clause(sql=f"{self.sql} AND {condition}" if self.sql else f"WHERE {condition}", values=self.values)
 
 
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def column_sql(name: str) -> str:
     """Name a column of the table that `table_sql` names; qualified, so that SQLite never takes it for a string."""
-    return f"t.{quoted(name)}"
+    return f"t.{quote_for_sqlite(name)}"
 
 
 def table_sql(table: str) -> str:
@@ -47,7 +43,7 @@ def table_sql(table: str) -> str:
 
     Without a schema: `sqlite_virtual_rows.lay_open` makes a temporary view of a virtual table's rows under its name.
     """
-    return f"{quoted(table)} AS t"
+    return f"{quote_for_sqlite(table)} AS t"
 
 
 def choose_chunk_key(

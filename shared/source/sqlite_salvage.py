@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.errors import SourceError
+from shared.quoting import quote_for_sqlite
 from shared.records.source import ChunkKeyKind, Generated, SourceTable, Unreadable
 from shared.source.sqlite_catalog import read_catalog
 from shared.source.sqlite_check import find_damage
 from shared.source.sqlite_file import path_of, side_file_bytes, url_of
-from shared.source.sqlite_keys import quoted
 from shared.source.sqlite_read import exact_text
 from shared.source.sqlite_rowid_gaps import Gap, Readable, readable_rows
 from shared.source.sqlite_snapshot import snapshot_sqlite
@@ -117,7 +117,7 @@ def _begin(connection: sqlite3.Connection, looking: sqlite3.Connection, uri: str
     connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
     for name in _KEPT_PRAGMAS:
         value = looking.execute(f"PRAGMA {name}").fetchone()[0]
-        connection.execute(f"PRAGMA {name} = {quoted(value) if isinstance(value, str) else value}")
+        connection.execute(f"PRAGMA {name} = {quote_for_sqlite(value) if isinstance(value, str) else value}")
     connection.execute("ATTACH ? AS damaged", (uri,))
 
 
@@ -172,17 +172,18 @@ def _run(connection: sqlite3.Connection, sql: str) -> None:
 def _copy_table(
     connection: sqlite3.Connection, looking: sqlite3.Connection, table: SourceTable
 ) -> Iterator[Unreadable]:
-    columns = [quoted(column.name) for column in table.columns if column.generated is Generated.NO]
+    columns = [quote_for_sqlite(column.name) for column in table.columns if column.generated is Generated.NO]
     if table.chunk_key.kind is not ChunkKeyKind.ROWID:
         yield from _copy_one_by_one(connection, looking, table, columns)
         return
-    key = quoted(table.chunk_key.columns[0]) if table.rowid_column else table.chunk_key.columns[0]
+    key = quote_for_sqlite(table.chunk_key.columns[0]) if table.rowid_column else table.chunk_key.columns[0]
     names = ", ".join(columns if table.rowid_column else [key, *columns])
-    for found in readable_rows(looking, f"main.{quoted(table.name)}", key, columns):
+    for found in readable_rows(looking, f"main.{quote_for_sqlite(table.name)}", key, columns):
         if isinstance(found, Gap):
             yield Unreadable(table=table.name, key_range=str(found), reason=found.reason)
             continue
-        sql = f"INTO main.{quoted(table.name)} ({names}) SELECT {names} FROM damaged.{quoted(table.name)}"
+        name = quote_for_sqlite(table.name)
+        sql = f"INTO main.{name} ({names}) SELECT {names} FROM damaged.{name}"
         yield from _insert(connection, table, f"{sql} {found.clause.format(key=key)}", found)
 
 
@@ -200,10 +201,10 @@ def _copy_one_by_one(
     connection: sqlite3.Connection, looking: sqlite3.Connection, table: SourceTable, columns: list[str]
 ) -> Iterator[Unreadable]:
     """Copy a table that has no rowid to go on by: from its beginning to the damage, and from its end to the damage."""
-    order = [quoted(name) for name in table.primary_key]
-    select = f"SELECT {', '.join(columns)} FROM main.{quoted(table.name)}"
+    order = [quote_for_sqlite(name) for name in table.primary_key]
+    select = f"SELECT {', '.join(columns)} FROM main.{quote_for_sqlite(table.name)}"
     places = ", ".join("?" for _ in columns)
-    insert = f"INSERT OR IGNORE INTO main.{quoted(table.name)} ({', '.join(columns)}) VALUES ({places})"
+    insert = f"INSERT OR IGNORE INTO main.{quote_for_sqlite(table.name)} ({', '.join(columns)}) VALUES ({places})"
     errors: list[str] = []
     for direction in ("", " DESC") if order else ("",):
         by = " ORDER BY " + ", ".join(name + direction for name in order) if order else ""

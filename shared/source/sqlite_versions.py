@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.quoting import quote_for_sqlite
 from shared.records.source import SourceVersion
-from shared.source.sqlite_keys import quoted
 
 _LONGEST: Final = 200
 """Characters of a version that are kept."""
@@ -117,10 +117,12 @@ def _of_tools(connection: sqlite3.Connection, tools: Sequence[_Tool]) -> Iterato
 
 
 def _versions(connection: sqlite3.Connection, tool: _Tool) -> Iterator[SourceVersion]:
-    columns = {str(row[1]).lower() for row in connection.execute(f"PRAGMA main.table_info({quoted(tool.table)})")}
+    columns = {
+        str(row[1]).lower() for row in connection.execute(f"PRAGMA main.table_info({quote_for_sqlite(tool.table)})")
+    }
     if not columns.issuperset(name.lower() for name in tool.columns if name != "rowid"):
         return
-    rows = connection.execute(tool.query.format(table=f"main.{quoted(tool.table)}")).fetchmany(_MOST_ROWS)
+    rows = connection.execute(tool.query.format(table=f"main.{quote_for_sqlite(tool.table)}")).fetchmany(_MOST_ROWS)
     for row in rows:
         name, value = (f"{tool.name} {row[0]}", row[1]) if tool.name == "django" else (tool.name, row[0])
         if shown := _shown(value):

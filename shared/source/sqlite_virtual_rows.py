@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.quoting import quote_for_sqlite
 from shared.records.source import (
     ChunkKey,
     ChunkKeyKind,
@@ -20,7 +21,7 @@ from shared.records.source import (
     SourceTable,
     VirtualModule,
 )
-from shared.source.sqlite_keys import ROWID_NAMES, quoted
+from shared.source.sqlite_keys import ROWID_NAMES
 from shared.source.sqlite_shadow import CONTENT, shadow_name
 from shared.source.sqlite_virtual import Kept, read_virtual_table
 
@@ -77,7 +78,7 @@ def columns_reader(connection: sqlite3.Connection) -> Callable[[str], Sequence[s
 
     def columns_of(table: str) -> list[str]:
         try:
-            return [row[1] for row in connection.execute(f"PRAGMA main.table_info({quoted(table)})")]
+            return [row[1] for row in connection.execute(f"PRAGMA main.table_info({quote_for_sqlite(table)})")]
         except sqlite3.OperationalError:  # a view of something that is not there
             return []
 
@@ -122,7 +123,9 @@ def _texts(connection: sqlite3.Connection, kept: Kept) -> _Rows:
     else:
         columns = list(_fts3_columns(kept, shadow, stored))
     wanted = "rowid" if kept.virtual.module is VirtualModule.FTS5 else "docid"
-    return _Rows(columns=(_key(wanted, columns, stored[0]), *columns), source=f"main.{quoted(shadow)} AS kept")
+    return _Rows(
+        columns=(_key(wanted, columns, stored[0]), *columns), source=f"main.{quote_for_sqlite(shadow)} AS kept"
+    )
 
 
 def _fts5_columns(kept: Kept, stored: Sequence[str]) -> Iterator[_Column]:
@@ -155,9 +158,9 @@ def _fts3_columns(kept: Kept, shadow: str, stored: Sequence[str]) -> Iterator[_C
         msg = f"its shadow table {shadow} has {len(stored)} columns, where its declaration makes {expected}"
         raise _UnreadableError(msg)
     for name, column in zip(kept.order, stored[1:], strict=False):
-        yield _Column(name, "", f"kept.{quoted(column)}")
+        yield _Column(name, "", f"kept.{quote_for_sqlite(column)}")
     for name in language:
-        yield _Column(name, "INTEGER", f"kept.{quoted(stored[-1])}")
+        yield _Column(name, "INTEGER", f"kept.{quote_for_sqlite(stored[-1])}")
 
 
 def _bounds(connection: sqlite3.Connection, kept: Kept) -> _Rows:
@@ -166,13 +169,13 @@ def _bounds(connection: sqlite3.Connection, kept: Kept) -> _Rows:
     shadow = shadow_name(kept, "rowid")
     stored = _stored(connection, shadow)
     _refuse_unopened(connection, virtual.name)
-    bounds = [_Column(name, _COORDINATES[virtual.module], f"tree.{quoted(name)}") for name in virtual.columns]
+    bounds = [_Column(name, _COORDINATES[virtual.module], f"tree.{quote_for_sqlite(name)}") for name in virtual.columns]
     auxiliary = _auxiliary(kept, stored, kept.virtual.unindexed)
     return _Rows(
         columns=(_Column(kept.order[0], "INTEGER", "kept.rowid"), *bounds, *auxiliary),
         # CROSS JOIN keeps the order of the two tables: by id, then one look-up in the tree a row.
-        source=f"main.{quoted(shadow)} AS kept CROSS JOIN main.{quoted(virtual.name)} AS tree"
-        f" ON tree.{quoted(kept.order[0])} = kept.rowid",
+        source=f"main.{quote_for_sqlite(shadow)} AS kept CROSS JOIN main.{quote_for_sqlite(virtual.name)} AS tree"
+        f" ON tree.{quote_for_sqlite(kept.order[0])} = kept.rowid",
     )
 
 
@@ -181,7 +184,7 @@ def _shapes(connection: sqlite3.Connection, kept: Kept) -> _Rows:
     shadow = shadow_name(kept, "rowid")
     stored = _stored(connection, shadow)
     columns = _auxiliary(kept, stored, (*kept.order, *kept.virtual.unindexed))
-    return _Rows(columns=(_key("rowid", columns, "rowid"), *columns), source=f"main.{quoted(shadow)} AS kept")
+    return _Rows(columns=(_key("rowid", columns, "rowid"), *columns), source=f"main.{quote_for_sqlite(shadow)} AS kept")
 
 
 def _auxiliary(kept: Kept, stored: Sequence[str], names: Sequence[str]) -> tuple[_Column, ...]:
@@ -194,7 +197,7 @@ def _auxiliary(kept: Kept, stored: Sequence[str], names: Sequence[str]) -> tuple
 
 
 def _stored(connection: sqlite3.Connection, shadow: str) -> list[str]:
-    columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({quoted(shadow)})")]
+    columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({quote_for_sqlite(shadow)})")]
     if not columns:
         msg = f"its shadow table {shadow} is not there"
         raise _UnreadableError(msg)
@@ -203,7 +206,7 @@ def _stored(connection: sqlite3.Connection, shadow: str) -> list[str]:
 
 def _refuse_unopened(connection: sqlite3.Connection, name: str) -> None:
     try:
-        connection.execute(f"SELECT 1 FROM main.{quoted(name)} LIMIT 0").close()
+        connection.execute(f"SELECT 1 FROM main.{quote_for_sqlite(name)} LIMIT 0").close()
     except sqlite3.DatabaseError as error:
         msg = f"SQLite here cannot open it ({error})"
         raise _UnreadableError(msg) from error
@@ -213,13 +216,13 @@ def _key(wanted: str, columns: Iterable[_Column], stored: str) -> _Column:
     """Name the key as SQLite's own queries do; a column of that name goes before it."""
     taken = {column.name.lower() for column in columns}
     name = next((name for name in (wanted, *ROWID_NAMES) if name not in taken), wanted)
-    return _Column(name, "INTEGER", f"kept.{quoted(stored)}")
+    return _Column(name, "INTEGER", f"kept.{quote_for_sqlite(stored)}")
 
 
 def _view(kept: Kept, rows: _Rows) -> str:
-    names = ", ".join(quoted(column.name) for column in rows.columns)
+    names = ", ".join(quote_for_sqlite(column.name) for column in rows.columns)
     terms = ", ".join(column.sql for column in rows.columns)
-    return f"CREATE TEMP VIEW {quoted(kept.virtual.name)} ({names}) AS SELECT {terms} FROM {rows.source}"
+    return f"CREATE TEMP VIEW {quote_for_sqlite(kept.virtual.name)} ({names}) AS SELECT {terms} FROM {rows.source}"
 
 
 def _table(kept: Kept, rows: _Rows) -> SourceTable:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import psycopg2
 
 from shared.errors import ConvoyError
+from shared.quoting import qualified, quote, quote_list
 from shared.records.keys import SourceRow, Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
 from shared.records.work import CopyPath, CopyResult, Reject
@@ -17,7 +18,6 @@ from shared.target.convert import written
 from shared.target.convert_values import ValueDoesNotFit, adapt
 from shared.target.driver_errors import is_data_error, is_missing_parent, said_by, sqlstate_of, translate_error
 from shared.target.key_forms import key_form, needs_server
-from shared.target.quoting import qualified, quote, quote_list
 from shared.target.upsert import conflict_clause, insert_head
 
 _MAX_ROWS: Final = 1000

@@ -8,11 +8,11 @@ import adbc_driver_manager
 import pyarrow as pa
 
 from shared.errors import ConvoyError, NotArrowableError
+from shared.quoting import qualified
 from shared.records.plan import TablePlan, TypeKind
 from shared.target.convert import written
 from shared.target.convert_texts import refuse_duplicate_names
 from shared.target.driver_errors import is_data_error, said_by, sqlstate_of, translate_error
-from shared.target.quoting import qualified
 from shared.target.value_rules import UnfitError
 
 _SAME_KEY_TWICE: Final = "21000"

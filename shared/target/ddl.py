@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from shared.quoting import qualified, quote, quote_list, quote_text
 from shared.records.plan import (
     BuildPhase,
     CheckPlan,
@@ -23,7 +24,6 @@ from shared.records.plan import (
     TablePlan,
     TargetColumn,
 )
-from shared.target.quoting import qualified, quote, quote_list, quote_text
 
 
 def create_schema(schema: str) -> str:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import OperatorError
+from shared.quoting import qualified
 from shared.records.existing import ExistingColumn, ExistingTable, RelationKind
 from shared.records.plan import KeyPlan, TargetType, TypeKind
 from shared.target.enforced import read_foreign_keys, read_triggers
-from shared.target.quoting import qualified
 
 _KINDS: Final[Mapping[str, RelationKind]] = MappingProxyType(
     {

@@ -8,11 +8,11 @@ from typing import Any
 import adbc_driver_manager
 import pyarrow as pa
 
+from shared.quoting import qualified, quote, quote_list
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, TypeKind
 from shared.target.convert import written
 from shared.target.copy_writer import copy_failure, refuse_lossy_jsonb
 from shared.target.key_forms import is_loose
-from shared.target.quoting import qualified, quote, quote_list
 
 _HELD = "held"
 """The alias of the target's own row, beside PostgreSQL's name `excluded` for the one that was to be inserted."""

@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from shared.quoting import qualified, quote
 from shared.records.plan import CheckPlan, ForeignKeyPlan, TablePlan
-from shared.target.quoting import qualified, quote
 from shared.target.statements import judged, run
 
 _LONGEST_KEY: Final = 80

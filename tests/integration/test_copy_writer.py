@@ -22,11 +22,11 @@ from shared.errors import (
     TransientError,
     UnreachableError,
 )
+from shared.quoting import qualified, quote
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import connect_arrow, connect_rows, translate_error
 from shared.target.convert import to_target
 from shared.target.copy_writer import write_bare
-from shared.target.quoting import qualified, quote
 
 
 @pytest.fixture

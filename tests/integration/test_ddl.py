@@ -27,12 +27,12 @@ from schemakit import (
 )
 from sqlalchemy import create_engine
 
+from shared.quoting import qualified, quote_text
 from shared.records.plan import Grade, JobOptions, SchemaPlan, TablePlan
 from shared.records.source import IndexColumn
 from shared.schema.objects import translate
 from shared.source.kinds import open_source
 from shared.target import ddl
-from shared.target.quoting import qualified, quote_text
 
 Run = Callable[..., list[tuple[Any, ...]]]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote_text
 from shared.records.plan import TypeKind
 from shared.schema.constants import stored
 from shared.schema.declared import Affinity
@@ -27,7 +28,7 @@ from shared.schema.dialect.values import (
     truth,
 )
 from shared.schema.dialect.walk import Handler, Walk, named_collation, refuse, shown
-from shared.schema.literals import UnfitError, literal, text_literal
+from shared.schema.literals import UnfitError, literal
 from shared.schema.names import fold
 
 _NUMERIC_AFFINITIES: Final = frozenset({Affinity.INTEGER, Affinity.REAL, Affinity.NUMERIC})
@@ -251,7 +252,7 @@ def _compare_json(operator: str, left: Value, right: Value) -> Value:
         if right.constant[:1] in {"{", "["} or operator not in {"=", "<>"}:
             refuse("what json_extract finds is compared with plain texts for equality alone")
         document = json.dumps(right.constant, ensure_ascii=False)
-        return truth(f"({left.sql} {operator} {text_literal(document)}::jsonb)")
+        return truth(f"({left.sql} {operator} {quote_text(document)}::jsonb)")
     number = f"(CASE jsonb_typeof({left.sql}) WHEN 'number' THEN ({left.sql})::numeric"
     number += f" WHEN 'boolean' THEN ({left.sql})::boolean::integer END)"
     other = {"=": "false", "<>": "true", ">": "true", ">=": "true", "<": "false", "<=": "false"}[operator]

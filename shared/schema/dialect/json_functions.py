@@ -9,16 +9,18 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote_text
 from shared.records.plan import Grade, TypeKind
 from shared.schema.dialect.conversions import as_number, as_text
 from shared.schema.dialect.functions import Function
 from shared.schema.dialect.values import JSONB, JSONS, NULL, Holds, Value, constant, integer, text, truth
 from shared.schema.dialect.walk import Handler, Walk, refuse
-from shared.schema.literals import UnfitError, literal, text_literal
+from shared.schema.literals import UnfitError, literal
 from shared.schema.names import fold
 
 NULL_IS_JSON: Final = "NULL passes as JSON, as it does in SQLite from version 3.45 on"
 STRICT_JSON: Final = "a text that is no JSON, or JSON5 that newer versions of SQLite read, is an error"
+JSON5: Final = "JSON5, which newer versions of SQLite take for valid, is not valid"
 JSON_TEXT: Final = "JSON that becomes a text is spelled by PostgreSQL: its spaces, the order of its names, its numbers"
 _STEP: Final = re.compile(r'\.(?:"([^"]*)"|([^."\[\]]+))|\[(#-)?(\d+)\]')
 
@@ -70,7 +72,7 @@ def _found(walk: Walk, document: Value, steps: Sequence[str]) -> str:
         return sql
     if any(re.fullmatch(r"-?\d+", step) for step in steps):
         walk.doubt("a path's number finds a name of digits in an object, too")
-    array = ", ".join(text_literal(step) for step in steps)
+    array = ", ".join(quote_text(step) for step in steps)
     return f"({sql} #> ARRAY[{array}])"
 
 
@@ -130,7 +132,7 @@ def _json_valid(walk: Walk, arguments: Sequence[Value]) -> Value:
     if value.kind in JSONS:
         return truth("true" if value.not_null else f"(CASE WHEN {value.sql} IS NOT NULL THEN true END)")
     if walk.scope.version >= _HAS_IS_JSON and value.kind is TypeKind.TEXT and len(arguments) == 1:
-        walk.doubt("JSON5, which newer versions of SQLite take for valid, is not valid")
+        walk.doubt(JSON5)
         return truth(f"({value.sql} IS JSON)")
     return refuse(f"json_valid({value.sql}): PostgreSQL can ask that from version 16 on")
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote_text
 from shared.records.plan import Grade
 from shared.schema.dialect.conversions import as_text
 from shared.schema.dialect.functions import Function
 from shared.schema.dialect.moments import Timeline, read_moment
 from shared.schema.dialect.values import BIGINT, DATE, NULL, TIME, TIMESTAMP, Holds, Value, integer, real, text
 from shared.schema.dialect.walk import Handler, Walk, refuse
-from shared.schema.literals import text_literal
 
 _DATE_FORM: Final = "YYYY-MM-DD"
 _TIME_FORM: Final = "HH24:MI:SS"
@@ -85,7 +85,7 @@ def _spelled(walk: Walk, form: str, timeline: Timeline) -> Value:
     if len(parts) == 1:
         return parts[0]
     if (walk.subquery is not None or not walk.immutable) and "%" not in _LETTER.sub("", form):
-        return text(f"to_char({timeline.sql}, {text_literal(_pattern(form))})")
+        return text(f"to_char({timeline.sql}, {quote_text(_pattern(form))})")
     return text("(" + " || ".join(as_text(walk, part) for part in parts) + ")") if parts else text("''")
 
 
@@ -121,10 +121,10 @@ def _parts(walk: Walk, form: str, sql: str) -> list[Value]:
             literal += "%"
             continue
         if literal:
-            parts.append(text(text_literal(literal)))
+            parts.append(text(quote_text(literal)))
             literal = ""
         parts.append(_field(walk, letter, sql))
-    return [*parts, text(text_literal(literal))] if literal else parts
+    return [*parts, text(quote_text(literal))] if literal else parts
 
 
 def _field(walk: Walk, letter: str, sql: str) -> Value:

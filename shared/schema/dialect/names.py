@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote
 from shared.records.plan import TargetType, TypeKind
 from shared.records.source import StorageClass
 from shared.schema.constants import INT64_MAX
@@ -38,14 +39,9 @@ _CLASSES: Final = MappingProxyType(
 )
 
 
-def quoted(name: str) -> str:
-    """Quote a name, so that it stands for itself."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def column_value(relation: Relation, named: Named) -> Value:
     """What a column holds, by its type in the target and its affinity in the source."""
-    sql = f"{relation.target}.{quoted(named.name)}" if relation.target else quoted(named.name)
+    sql = f"{relation.target}.{quote(named.name)}" if relation.target else quote(named.name)
     return Value(
         sql=f"({named.inlined})" if named.inlined else sql,
         type=named.type,

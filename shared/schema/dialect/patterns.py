@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote_text
 from shared.records.plan import TypeKind
 from shared.schema.dialect.comparisons import negated
 from shared.schema.dialect.conversions import as_text
 from shared.schema.dialect.functions import Function
 from shared.schema.dialect.values import BINARY, Value, text_of_constant, truth
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
-from shared.schema.literals import text_literal
 
 _LIKE_SPECIAL: Final = frozenset("%_\\")
 _REGEX_SPECIAL: Final = frozenset(".^$*+?()[]{}|\\")
@@ -29,7 +29,7 @@ def like(walk: Walk, subject: Value, pattern: Value, escape: str = "") -> Value:
     folded = f'lower({as_text(walk, subject)} COLLATE "C")'
     if pattern.constant is not None and not isinstance(pattern.constant, bytes):
         rendered = _pattern(text_of_constant(pattern.constant), escape)
-        return _never(subject) if rendered is None else truth(f"({folded} LIKE {text_literal(rendered)})")
+        return _never(subject) if rendered is None else truth(f"({folded} LIKE {quote_text(rendered)})")
     if escape:
         refuse("LIKE with ESCAPE is translated for a constant pattern")
     return truth(f"({folded} LIKE lower({as_text(walk, pattern)} COLLATE \"C\") ESCAPE '')")
@@ -70,9 +70,9 @@ def glob(walk: Walk, subject: Value, pattern: Value) -> Value:
     if subject.kind is TypeKind.TEXT and subject.collation != BINARY:
         sql = f'({sql} COLLATE "C")'
     if "[" not in pattern.constant:
-        return truth(f"({sql} LIKE {text_literal(_glob_as_like(pattern.constant))})")
+        return truth(f"({sql} LIKE {quote_text(_glob_as_like(pattern.constant))})")
     regex = _glob_as_regex(pattern.constant)
-    return _never(subject) if regex is None else truth(f'({sql} COLLATE "C" ~ {text_literal(regex)})')
+    return _never(subject) if regex is None else truth(f'({sql} COLLATE "C" ~ {quote_text(regex)})')
 
 
 def _glob_as_like(pattern: str) -> str:

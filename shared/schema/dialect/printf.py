@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from shared.quoting import quote_text
 from shared.schema.dialect.conversions import as_bigint, as_double, as_number, as_text
 from shared.schema.dialect.functions import Function
 from shared.schema.dialect.number_functions import ROUNDING
 from shared.schema.dialect.values import NULL, Holds, Value, text
 from shared.schema.dialect.walk import Walk, refuse
-from shared.schema.literals import text_literal
 
 _FIELD: Final = re.compile(r"%(?:%|(0?)(\d*)(?:\.(\d+))?([a-zA-Z]))")
 _MOST_DIGITS: Final = 15
@@ -33,11 +33,11 @@ def _parts(walk: Walk, form: str, values: Sequence[Value]) -> Iterator[str]:
     position, given = 0, iter(values)
     for found in _FIELD.finditer(form):
         if found.start() > position:
-            yield text_literal(form[position : found.start()])
+            yield quote_text(form[position : found.start()])
         position = found.end()
         yield "'%'" if found[0] == "%%" else _field(walk, found, next(given))
     if position < len(form):
-        yield text_literal(form[position:])
+        yield quote_text(form[position:])
 
 
 def _field(walk: Walk, found: re.Match[str], value: Value) -> str:

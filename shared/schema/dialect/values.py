@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.quoting import quote_text
 from shared.records.keys import KeyValue
 from shared.records.plan import TargetType, TypeKind
 from shared.schema.constants import INT64_MAX, INT64_MIN, number_as_text
 from shared.schema.declared import Affinity
 from shared.schema.dialect.scope import UntranslatableError
-from shared.schema.literals import text_literal
 
 
 class Holds(enum.StrEnum):
@@ -124,7 +124,7 @@ def constant(value: KeyValue) -> Value:
             msg = "it has a text with U+0000, which PostgreSQL's text cannot hold"
             raise UntranslatableError(msg)
         case str():
-            return Value(sql=text_literal(value), type=TEXT, holds=Holds.TEXT, constant=value, not_null=True)
+            return Value(sql=quote_text(value), type=TEXT, holds=Holds.TEXT, constant=value, not_null=True)
         case bytes():
             return Value(sql=f"'\\x{value.hex()}'::bytea", type=BYTEA, holds=Holds.BLOB, constant=value, not_null=True)
         case _:

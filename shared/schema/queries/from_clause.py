@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.quoting import quoted
+from shared.quoting import quote
 from shared.schema.dialect.scope import Relation, Translated, UntranslatableError
 from shared.schema.names import fold
 from shared.schema.queries.frames import Frame, Item, made_nullable, named, resolve
@@ -105,9 +105,9 @@ class FromTranslator:
 
     def _placed(self, readable: Readable, name: str) -> Joined:
         alias = self.setting.notes.names.give(name or "subquery").name
-        relation = Relation(alias=alias, target=quoted(alias), columns=readable.columns, rowid=readable.rowid)
+        relation = Relation(alias=alias, target=quote(alias), columns=readable.columns, rowid=readable.rowid)
         item = Item(name=fold(name), relation=relation, primary_key=readable.primary_key, left_out=readable.left_out)
-        return Joined(sql=f"{readable.target} AS {quoted(alias)}", items=(item,))
+        return Joined(sql=f"{readable.target} AS {quote(alias)}", items=(item,))
 
     def _join(self, left: Joined, join: Any) -> Joined:
         right = self._chain(join.this, ())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote
 from shared.records.plan import TargetType
-from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import Named, Translated, UntranslatableError
 from shared.schema.names import Names, fold
 from shared.schema.queries.arm_types import TEXT, comparable
@@ -57,7 +57,7 @@ class Core:
         if distinct:
             doubt_equality(columns, "DISTINCT", self._query.setting.notes)
         typed = self._query.typed([each.node for each in self._outputs], types, self._frame)
-        listed = ", ".join(f"{sql} AS {quoted(column.name)}" for sql, column in zip(typed, columns, strict=True))
+        listed = ", ".join(f"{sql} AS {quote(column.name)}" for sql, column in zip(typed, columns, strict=True))
         clauses = [f"SELECT {'DISTINCT ' if distinct else ''}{listed}", *self._clauses()]
         rows = Rendered(sql=" ".join(clauses), columns=columns, nulls=tuple(value.type is None for value in values))
         return self._ordered(rows, values, distinct=distinct)
@@ -162,8 +162,8 @@ class Core:
                 msg = "it orders DISTINCT rows by what is not among them"
                 raise UntranslatableError(msg)
             column = rows.columns[place]
-            terms.append(order_term(f"{quoted(alias)}.{quoted(column.name)}", direction_of(term, column), self._query))
-        return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS {quoted(alias)} ORDER BY {', '.join(terms)}{limits}")
+            terms.append(order_term(f"{quote(alias)}.{quote(column.name)}", direction_of(term, column), self._query))
+        return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS {quote(alias)} ORDER BY {', '.join(terms)}{limits}")
 
     def _result_place(self, term: Any) -> int | None:
         """Which result a term of ORDER BY means: by position, by alias, or by the same expression."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from shared.quoting import quote
 from shared.records.plan import TargetType, TypeKind
 from shared.records.source import StorageClass
 from shared.schema.declared import Affinity
-from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import fold
 from shared.schema.queries.arm_types import TEXT, comparable
@@ -51,11 +51,11 @@ def _ordered(query: Query, node: Any, rows: Rendered, arms: Sequence[Any]) -> Re
         return replace(rows, sql=f"{rows.sql}{limits}")
     alias = query.setting.notes.names.give("rows").name
     names = tuple(each.name for each in rows.columns)
-    inner = f"({rows.sql}) AS {quoted(alias)} ({', '.join(quoted(name) for name in names)})"
+    inner = f"({rows.sql}) AS {quote(alias)} ({', '.join(quote(name) for name in names)})"
     terms = []
     for term in order.expressions:
         column = rows.columns[_place_in_set(term, rows, arms)]
-        terms.append(order_term(f"{quoted(alias)}.{quoted(column.name)}", direction_of(term, column), query))
+        terms.append(order_term(f"{quote(alias)}.{quote(column.name)}", direction_of(term, column), query))
     return replace(rows, sql=f"SELECT * FROM {inner} ORDER BY {', '.join(terms)}{limits}")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote
 from shared.records.plan import TargetType
-from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.names import Names, fold
 from shared.schema.queries.frames import Frame
@@ -43,11 +43,11 @@ def with_query(query: Query, node: Any, outer: Frame | None, wanted: Sequence[Ta
 
 def _with_table(query: Query, each: Any, outer: Frame | None) -> tuple[Readable, str, bool]:
     """Translate one table of WITH: what it is, its SQL, and whether it reads itself."""
-    target = quoted(query.setting.notes.names.give(each.alias).name)
+    target = quote(query.setting.notes.names.give(each.alias).name)
     recurs = isinstance(each.this, exp.SetOperation) and _reads(each.this.expression, each.alias)
     rendered = _recursive(query, each, target, outer) if recurs else query.translate(each.this, outer)
     columns = _renamed(rendered.columns, _column_names(each), preserve=query.setting.preserve)
-    listed = ", ".join(quoted(column.name) for column in columns)
+    listed = ", ".join(quote(column.name) for column in columns)
     return Readable(target=target, columns=columns), f"{target} ({listed}) AS ({rendered.sql})", recurs
 
 

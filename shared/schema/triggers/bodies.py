@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote, quote_text
 from shared.schema.dialect.parsing import parse_sqlite_expression
-from shared.schema.dialect.quoting import quoted
 from shared.schema.dialect.scope import UntranslatableError
-from shared.schema.literals import text_literal
 from shared.schema.names import fold
 from shared.schema.queries.frames import resolve
 from shared.schema.triggers.raises import translate_select
@@ -49,7 +48,7 @@ def body_function(statements: list[Any], scope: TriggerScope, function: str, *, 
     lines = [
         *_guard_lines(scope.trigger, guard),
         *_when_lines(scope),
-        *([f"PERFORM set_config({text_literal(guard)}, 'yes', true);"] if guard else []),
+        *([f"PERFORM set_config({quote_text(guard)}, 'yes', true);"] if guard else []),
         *(step for step in steps if step),
         _leave(scope.trigger, guard),
     ]
@@ -76,20 +75,20 @@ def trigger_statements(
     arguments: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Make a trigger, or make it again."""
-    listed = f" OF {', '.join(quoted(column) for column in columns)}" if columns else ""
+    listed = f" OF {', '.join(quote(column) for column in columns)}" if columns else ""
     condition = f" WHEN ({when})" if when else ""
-    call = f"{made.function}({', '.join(text_literal(argument) for argument in arguments)})"
+    call = f"{made.function}({', '.join(quote_text(argument) for argument in arguments)})"
     fires = f"{timing} {event}{listed} ON {made.on} FOR EACH ROW{condition}"
-    rest = f"TRIGGER {quoted(made.name)} {fires} EXECUTE FUNCTION {call}"
+    rest = f"TRIGGER {quote(made.name)} {fires} EXECUTE FUNCTION {call}"
     if made.version >= _TRIGGERS_REPLACED:
         return (f"CREATE OR REPLACE {rest}",)
-    return (f"DROP TRIGGER IF EXISTS {quoted(made.name)} ON {made.on}", f"CREATE {rest}")
+    return (f"DROP TRIGGER IF EXISTS {quote(made.name)} ON {made.on}", f"CREATE {rest}")
 
 
 def _guard_lines(trigger: TriggerSource, guard: str) -> list[str]:
     if not guard:
         return []
-    asked = f"current_setting({text_literal(guard)}, true) = 'yes'"
+    asked = f"current_setting({quote_text(guard)}, true) = 'yes'"
     return [f"IF {asked} THEN\nRETURN {_row(trigger)};\nEND IF;"]
 
 
@@ -102,7 +101,7 @@ def _when_lines(scope: TriggerScope) -> list[str]:
 
 
 def _leave(trigger: TriggerSource, guard: str, *, ignore: bool = False) -> str:
-    reset = f"PERFORM set_config({text_literal(guard)}, '', true);\n" if guard else ""
+    reset = f"PERFORM set_config({quote_text(guard)}, '', true);\n" if guard else ""
     return f"{reset}RETURN {'NULL' if ignore else _row(trigger)};"
 
 

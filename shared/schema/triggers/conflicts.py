@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from shared.schema.dialect.quoting import quoted
+from shared.quoting import quote
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.queries.frames import Frame, Item, resolve
@@ -68,12 +68,12 @@ def _replace(neighbour: Neighbour, columns: Sequence[Named], scope: TriggerScope
     (key,) = meant
     scope.notes.doubt("INSERT OR REPLACE updates the row that is there, where SQLite deletes it and inserts another")
     changes = [
-        f"{quoted(column.name)} = " + (f"excluded.{quoted(column.name)}" if column.name in given else "DEFAULT")
+        f"{quote(column.name)} = " + (f"excluded.{quote(column.name)}" if column.name in given else "DEFAULT")
         for column in plan.columns
         if column.name not in key and column.generated is None
     ]
     action = f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING"
-    return f" ON CONFLICT ({', '.join(quoted(name) for name in key)}) DO {action}"
+    return f" ON CONFLICT ({', '.join(quote(name) for name in key)}) DO {action}"
 
 
 def _upsert(clause: Any, neighbour: Neighbour, item: Item, scope: TriggerScope, assign: Assign) -> str:
@@ -102,4 +102,4 @@ def _target(clause: Any, neighbour: Neighbour, scope: TriggerScope) -> str:
     if not any(set(names) == set(key) for key in _keys(neighbour)):
         msg = f"ON CONFLICT ({', '.join(names)}) is no key of {neighbour.plan.name} in the target"
         raise UntranslatableError(msg)
-    return f" ({', '.join(quoted(name) for name in names)})"
+    return f" ({', '.join(quote(name) for name in names)})"

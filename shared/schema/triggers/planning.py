@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import qualified
 from shared.records.plan import BuildPhase, Grade, GradedAs, ObjectGrade, ObjectPlan
 from shared.records.source import ObjectKind, SourceObject
 from shared.schema.dialect.parsing import parse_sqlite_expression, parse_sqlite_statement
-from shared.schema.dialect.quoting import qualified
 from shared.schema.dialect.scope import UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names, fold

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from shared.quoting import quote_text
 from shared.schema.dialect.function_table import ALL_FUNCTIONS
 from shared.schema.dialect.scope import UntranslatableError
-from shared.schema.literals import text_literal
 from shared.schema.names import fold
 from shared.schema.queries.frames import Frame, resolve
 from shared.schema.queries.outputs import bare
@@ -134,9 +134,9 @@ def _action(node: Any, scope: TriggerScope, leave: str) -> str:
 
 def _message(node: Any, scope: TriggerScope) -> str:
     if isinstance(node, exp.Literal) and node.is_string:
-        return text_literal(node.name)
+        return quote_text(node.name)
     if isinstance(node, exp.Column) and not node.table:
         # A word in double quotes is a text there.
-        return text_literal(node.name)
+        return quote_text(node.name)
     frame = Frame(outer=scope.frame)
     return f"({scope.query.value(resolve(node, frame), frame).sql})::text"

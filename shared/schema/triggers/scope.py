@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.schema.dialect.quoting import quoted
+from shared.quoting import quote
 from shared.schema.dialect.scope import Named, Relation, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import Names, fold
@@ -55,7 +55,7 @@ class TriggerScope:
         """A table whose rows a statement changes, as the expressions of that statement name it."""
         readable = readable_table(neighbour, self.world.schema)
         alias = self.notes.names.give(name).name
-        return placed(readable, name, alias, quoted(alias))
+        return placed(readable, name, alias, quote(alias))
 
 
 def placed(readable: Readable, name: str, alias: str, target: str) -> Item:

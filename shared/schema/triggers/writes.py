@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlglot import exp
 
+from shared.quoting import qualified, quote
 from shared.records.source import Generated
-from shared.schema.dialect.quoting import qualified, quoted
 from shared.schema.dialect.scope import Named, UntranslatableError
 from shared.schema.foreign_keys import Neighbour
 from shared.schema.names import fold
@@ -45,7 +45,7 @@ def _insert(node: Any, scope: TriggerScope) -> str:
     into = f"INSERT INTO {qualified(scope.world.schema, neighbour.plan.name)} AS {item.relation.target}"
     columns = _columns(node, neighbour, scope)
     columns, rows = _rows(node.expression, columns, neighbour, scope)
-    listed = ", ".join(quoted(column.name) for column in columns)
+    listed = ", ".join(quote(column.name) for column in columns)
     conflict = on_conflict(node, neighbour, item, columns, scope, assignments)
     return f"{into} ({listed}) {rows}{conflict}"
 
@@ -82,8 +82,8 @@ def _without_next_ids(
     asks = [null and column.name in identities for null, column in zip(rows.nulls, columns, strict=True)]
     if not any(asks):
         return columns, rows.sql
-    alias = quoted(scope.notes.names.give("rows").name)
-    names = [quoted(column.name) for column in columns]
+    alias = quote(scope.notes.names.give("rows").name)
+    names = [quote(column.name) for column in columns]
     kept = [place for place, left_out in enumerate(asks) if not left_out]
     listed = ", ".join(f"{alias}.{names[place]}" for place in kept)
     return [columns[place] for place in kept], f"SELECT {listed} FROM ({rows.sql}) AS {alias} ({', '.join(names)})"
@@ -192,13 +192,13 @@ def _assigned(node: Any, neighbour: Neighbour, frame: Frame, scope: TriggerScope
         raise UntranslatableError(msg)
     columns = [column_of(neighbour, scope.world.schema, target.name) for target in targets]
     rendered = scope.query.translate(values, frame, [column.type for column in columns])
-    return [f"({', '.join(quoted(column.name) for column in columns)}) = ({rendered.sql})"]
+    return [f"({', '.join(quote(column.name) for column in columns)}) = ({rendered.sql})"]
 
 
 def _one(target: Any, value: Any, neighbour: Neighbour, frame: Frame, scope: TriggerScope) -> str:
     column = column_of(neighbour, scope.world.schema, target.name)
     (sql,) = scope.query.typed([resolve(value, frame)], [column.type], frame)
-    return f"{quoted(column.name)} = {sql}"
+    return f"{quote(column.name)} = {sql}"
 
 
 def written_table(node: Any) -> str:

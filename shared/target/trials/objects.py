@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 
 from shared.errors import ConvoyError
 from shared.grading import Less
+from shared.quoting import qualified
 from shared.records.plan import Grade, ObjectPlan
 from shared.records.source import ObjectKind
-from shared.target.quoting import qualified
 from shared.target.trials.trial import Trial
 
 _TAKEN: Final = text("""

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy import create_engine
 
+from shared.quoting import qualified, quote, quote_list
 from shared.records.existing import TargetAbilities
 from shared.records.plan import BuildPhase, JobOptions, ObjectGrade, SchemaPlan, TablePlan, TypeKind
 from shared.records.source import ObjectKind
@@ -19,7 +20,6 @@ from shared.schema.objects import translate
 from shared.source.kinds import open_source
 from shared.target import ddl
 from shared.target.abilities import read_abilities
-from shared.target.quoting import qualified, quote, quote_list
 
 Rows = list[tuple[Any, ...]]
 

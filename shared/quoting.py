@@ -1,12 +1,17 @@
-"""Identifiers and texts, quoted for SQL. Every identifier that reaches PostgreSQL goes through here."""
+"""Identifiers and texts, quoted for SQL: every one of them that reaches PostgreSQL or SQLite goes through here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 
+def quote_for_sqlite(name: str) -> str:
+    """Quote an identifier for SQLite, where any name is one, the empty one too."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def quote(name: str) -> str:
-    """Quote an identifier, so that it stands for itself whatever is in it.
+    """Quote an identifier for PostgreSQL, so that it stands for itself whatever is in it.
 
     Raises:
         ValueError: for names that PostgreSQL cannot hold: empty ones, and those with U+0000.
@@ -14,7 +19,7 @@ def quote(name: str) -> str:
     if not name or "\0" in name:
         msg = f"{name!r} cannot be a name in PostgreSQL"
         raise ValueError(msg)
-    return '"' + name.replace('"', '""') + '"'
+    return quote_for_sqlite(name)
 
 
 def qualified(schema: str, name: str) -> str:
