@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -134,8 +134,8 @@ def _read_columns(
 def _copy_rows(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
 ) -> CopyResult | None:
-    rows = FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS))
-    with _translated(chunk, plan), context.store.transaction() as ledger:
+    batches = FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS))
+    with _translated(chunk, plan), closing(batches) as rows, context.store.transaction() as ledger:
         if not hold_if_current(ledger, chunk):
             return None
         connection = ledger.connection.connection.dbapi_connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -38,6 +38,11 @@ class FingerprintingRows:
             for row in batch:
                 self._digest.update(repr(row).encode())
             yield batch
+
+    def close(self) -> None:
+        """End the reading, half way too: whoever reads must let go of the source before it is closed."""
+        if isinstance(self._batches, Generator):
+            self._batches.close()
 
     def fingerprint(self) -> str:
         """The digest of what was handed on so far."""

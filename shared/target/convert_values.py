@@ -256,7 +256,7 @@ def _moment(pattern: re.Pattern[str], reason: Unfit) -> _Adapter:
 
 def _why_no_moment(value: KeyValue, column: TargetColumn, reason: Unfit) -> Unfit:
     """Say of numbers and of offsets what they are, so that a rule or another type can be chosen for them."""
-    if isinstance(value, int | float) and column.type.kind is not TypeKind.TIME:
+    if column.type.kind is not TypeKind.TIME and (isinstance(value, int | float) or _is_number(value)):
         return Unfit.COUNTS_TIME
     if column.type.kind is TypeKind.TIMESTAMP and isinstance(value, str) and _TIMESTAMPTZ_TEXT.fullmatch(value):
         return Unfit.HAS_OFFSET

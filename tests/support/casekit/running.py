@@ -66,6 +66,7 @@ def run_case(case: Case, *, folder: Path, target_url: str, schema: str) -> Resul
         target_schema=schema,
         home=folder / "home",
         workers=1,
+        retry_delay_s=0.1,
     )
     with closing(psycopg2.connect(target_url)) as connection:
         connection.autocommit = True

@@ -1,0 +1,1 @@
+CREATE TABLE runs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, took interval);
