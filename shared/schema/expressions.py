@@ -58,10 +58,12 @@ def translate_default(sql: str, target: TargetType, affinity: Affinity) -> Trans
 
 def _computed(sql: str, expression: Any, target: TargetType) -> TranslatedDefault:
     translated = translate_expression(expression, only(()), wanted=target)
+    # After DEFAULT PostgreSQL takes operators that are words (AT TIME ZONE, IS, COLLATE) in parentheses alone.
+    default = f"({translated.sql})"
     if not translated.doubts:
-        return TranslatedDefault(sql=translated.sql)
+        return TranslatedDefault(sql=default)
     reason = f"DEFAULT {sql}: {'; '.join(translated.doubts)}"
-    return TranslatedDefault(sql=translated.sql, grade=Grade.APPROXIMATED, reason=reason)
+    return TranslatedDefault(sql=default, grade=Grade.APPROXIMATED, reason=reason)
 
 
 def _refused(sql: str, why: str) -> TranslatedDefault:
