@@ -142,6 +142,9 @@ def as_text(walk: Walk, value: Value) -> str:
     if value.holds in {Holds.REAL, Holds.NUMBER}:
         return _real_as_text(walk, value)
     if value.kind in _SPELLED_ALIKE:
+        if value.holds is Holds.MIXED:
+            # Its reals are texts of all their digits here, and whoever asks SQLite for a text of one gets 15.
+            walk.doubt(REAL_SPELLING if value.kind in {TypeKind.TEXT, TypeKind.JSON} else SPELLING)
         return f"{value.sql}{_SPELLED_ALIKE[value.kind]}" if value.type != TEXT else value.sql
     return _moment_as_text(walk, value) if value.kind in MOMENTS else _other_as_text(walk, value)
 
