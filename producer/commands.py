@@ -18,7 +18,7 @@ from producer.report import report_of
 from producer.services import Target, open_ledger
 from producer.starting import go_on
 from producer.views import JobLine, RejectLine, Report
-from producer.wording import state
+from producer.wording import counted, state
 from shared.errors import OperatorError
 from shared.ledger.jobs import (
     cancel_job,
@@ -156,7 +156,9 @@ def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach
                 reopen_tables(ledger, job.id)
                 take_away_again(ledger, job.id)
                 move_job(ledger, job.id, JobState.COPYING)
-                listener.say(f"job {job.id} was cancelled: {chunks} chunks are taken up again")
+                listener.say(
+                    f"job {job.id} was cancelled: what was left ({counted(chunks, 'chunk')}) is taken up again"
+                )
         return go_on(target, job.id, listener, detach=detach, again=True)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from producer.services import Target
+from producer.wording import counted
 from shared.errors import OperatorError, TransientError, UnreachableError
 from shared.ledger.tables import SCHEMA as LEDGER_SCHEMA
 from shared.settings import Settings, shown
@@ -50,7 +51,7 @@ def check_source(settings: Settings) -> str:
     """
     with open_source(required_source(settings), frozen=False) as reader:
         tables = len(reader.catalog().tables)
-    return f"{shown(settings.source_url)} opens: {tables} tables"
+    return f"{shown(settings.source_url)} opens: {counted(tables, 'table')}"
 
 
 def check_target(target: Target) -> str:

@@ -71,7 +71,7 @@ def _hints(end: JobEnd) -> Iterable[str]:
     elif progress.state == JobState.FAILED and not progress.mismatches:
         yield f"build and compare again what failed: producer requeue {job}"
     if progress.rejects:
-        yield f"see the rejected rows: producer rejects {job}"
+        yield f"see the rejected rows: producer rejects {job}; after a rule for them: producer rejects {job} --replay"
     if progress.state == JobState.CANCELLED:
         yield f"go on with it: producer resume {job}"
 

@@ -10,39 +10,55 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from producer.differences import Difference, differences
 from producer.print_status import table_of
 from producer.wording import bad, counted, one_line
 from shared.records.plan import Grade, ObjectGrade
 
 _LONG_LIST: Final = 20
 _FEW: Final = 3
-"""Objects of one reason that are named."""
+"""Objects of one difference that are named."""
+_LONG_REASON: Final = 300
+_WHOLE_REASON: Final = 100_000
 _COLOURS: Final = {Grade.EXACT: "green", Grade.APPROXIMATED: "yellow", Grade.REFUSED: "red"}
-_WORST_FIRST: Final = (Grade.REFUSED, Grade.APPROXIMATED)
 
 
 def print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
-    """Objects by kind and grade, and what is not exact: one line a reason, with `verbose` one an object."""
+    """Objects by kind and grade, and how they differ: one line a difference, with `verbose` one an object."""
     tally = Counter(grade.grade for grade in grades)
-    parts = [f"{tally[grade]} {grade}" for grade in Grade if tally[grade]]
+    parts = [f"{tally[grade]:,} {grade}" for grade in Grade if tally[grade]]
     console.print(f"objects of the source's schema: {', '.join(parts) or 'none'}", soft_wrap=True)
     if grades:
         console.print(_by_kind(grades))
-    doubtful = [grade for worst in _WORST_FIRST for grade in grades if grade.grade is worst]
-    lines = [[grade] for grade in doubtful] if verbose else _by_reason(doubtful)
-    shown = lines if verbose else lines[:_LONG_LIST]
-    for alike in shown:
-        console.print(_line(alike), soft_wrap=True)
-    hidden = sum(map(len, lines)) - sum(map(len, shown))
-    if hidden:
-        console.print(f"… and {hidden} more: --verbose", soft_wrap=True)
+    found = differences(grades, whole=verbose)
+    often = [each for each in found if verbose or not each.seldom]
+    shown = often if verbose else often[:_LONG_LIST]
+    _print_lines(console, shown, verbose=verbose)
+    if len(shown) < len(often):
+        hidden = counted(len(often) - len(shown), "more difference")
+        console.print(f"… and {hidden}: --verbose", soft_wrap=True)
+    if not verbose:
+        _print_seldom(console, [each for each in found if each.seldom])
 
 
 def print_not_exact(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
-    """What is not exact and why, the worst first: one line a reason, with `verbose` one an object."""
-    ordered = [grade for worst in _WORST_FIRST for grade in grades if grade.grade is worst]
-    for alike in [[grade] for grade in ordered] if verbose else _by_reason(ordered):
-        console.print(_line(alike), soft_wrap=True)
+    """How objects differ, the worst first: one line a difference, with `verbose` one an object."""
+    _print_lines(console, differences(grades, whole=verbose), verbose=verbose)
+
+
+def _print_lines(console: Console, found: Iterable[Difference], *, verbose: bool) -> None:
+    for each in found:
+        console.print(_line(each, _WHOLE_REASON if verbose else _LONG_REASON), soft_wrap=True)
+
+
+def _print_seldom(console: Console, found: Sequence[Difference]) -> None:
+    """What matters to few, in one line: how many objects each of it is about."""
+    if found:
+        objects: dict[str, set[ObjectGrade]] = {}
+        for each in found:
+            objects.setdefault(each.seldom, set()).update(each.objects)
+        said = ", ".join(f"{about} ({len(those)})" for about, those in objects.items())
+        console.print(f"what seldom matters: {said}: --verbose", soft_wrap=True)
 
 
 def _by_kind(grades: Iterable[ObjectGrade]) -> Table:
@@ -50,27 +66,24 @@ def _by_kind(grades: Iterable[ObjectGrade]) -> Table:
     tally: dict[str, Counter[Grade]] = {}
     for grade in grades:
         tally.setdefault(grade.kind, Counter())[grade.grade] += 1
-    view = table_of("kind", *Grade)
+    view = table_of("kind")
+    for grade in Grade:
+        view.add_column(grade, justify="right")
     for kind, counts in tally.items():
         view.add_row(kind, *(bad(counts[grade]) for grade in Grade))
     return view
 
 
-def _by_reason(grades: Iterable[ObjectGrade]) -> list[list[ObjectGrade]]:
-    groups: dict[tuple[str, ...], list[ObjectGrade]] = {}
-    for grade in grades:
-        groups.setdefault((grade.grade, grade.kind, grade.reason), []).append(grade)
-    return list(groups.values())
-
-
-def _line(alike: Sequence[ObjectGrade]) -> Text:
-    first = alike[0]
+def _line(difference: Difference, longest: int) -> Text:
+    first, *others = difference.objects
     what = f"{first.kind} {_named(first)}"
-    if len(alike) > 1:
-        names = ", ".join(map(_named, alike[:_FEW]))
-        more = f" and {len(alike) - _FEW} more" if len(alike) > _FEW else ""
-        what = f"{counted(len(alike), first.kind, _plural(first.kind))} ({names}{more})"
-    return Text.assemble((f"{first.grade}", _COLOURS[first.grade]), f": {what}: {one_line(first.reason, 300)}")
+    if others:
+        names = ", ".join(map(_named, difference.objects[:_FEW]))
+        more = f" and {len(difference.objects) - _FEW} more" if len(difference.objects) > _FEW else ""
+        what = f"{counted(len(difference.objects), first.kind, _plural(first.kind))} ({names}{more}), each"
+    return Text.assemble(
+        (f"{difference.grade}", _COLOURS[difference.grade]), f": {what}: {one_line(difference.text, longest)}"
+    )
 
 
 def _named(grade: ObjectGrade) -> str:

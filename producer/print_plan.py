@@ -12,16 +12,15 @@ from producer.print_end import mismatches_view
 from producer.print_failures import failures_view
 from producer.print_grades import print_grades, print_not_exact
 from producer.print_status import table_of
-from producer.views import Finding, Outcome, PlannedTable, PlanView, Report, ReportTable
-from producer.wording import bad, count, counted, moment, one_line, size, span, state
-from shared.records.plan import ProfileMode, TargetColumn, TypesPolicy
+from producer.print_tables import LONG_LIST, columns_view, hidden_tables, tables_view
+from producer.views import Finding, Outcome, PlanView, Report, ReportTable
+from producer.wording import count, counted, moment, one_line, span, state
+from shared.records.plan import ProfileMode, TypesPolicy
 from shared.records.source import SourceVersion
 from shared.schema.rules.effects import RuleEffect
 
-_LONG_LIST = 20
-"""Tables whose columns are still shown unasked."""
 _FEW = 5
-"""Things that a rule did, on one line."""
+"""Things that a rule did, and versions of the source, on one line."""
 _MIB = 1024 * 1024
 _OUTCOMES = {
     Outcome.OK: ("ok", "green"),
@@ -36,12 +35,16 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
     target = plan.target or "a new embedded PostgreSQL"
     console.print(f"from {plan.source} into {target}, schema {plan.target_schema}; nothing was written", soft_wrap=True)
     if plan.versions:
-        console.print(f"the source says of itself: {_versions(plan.versions)}", soft_wrap=True, markup=False)
+        shown = plan.versions if verbose else plan.versions[:_FEW]
+        more = f" and {len(plan.versions) - len(shown)} more: --verbose" if len(shown) < len(plan.versions) else ""
+        console.print(f"the source says of itself: {_versions(shown)}{more}", soft_wrap=True, markup=False)
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="cyan"), soft_wrap=True)
-    console.print(_plan_tables(plan.tables))
-    for table in plan.tables if verbose or len(plan.tables) <= _LONG_LIST else ():
-        console.print(_columns(table, verbose=verbose), soft_wrap=True)
+    console.print(tables_view(plan, verbose=verbose))
+    if hidden := hidden_tables(plan, verbose=verbose):
+        console.print(hidden)
+    for table in plan.tables if verbose or len(plan.tables) <= LONG_LIST else ():
+        console.print(columns_view(table, plan.target_schema, verbose=verbose), soft_wrap=True)
     _print_rules(console, plan.rules, verbose=verbose)
     print_grades(console, plan.grades, verbose=verbose)
     if not verbose:
@@ -51,67 +54,12 @@ def print_plan(console: Console, plan: PlanView, *, verbose: bool) -> None:
         )
 
 
-def _plan_tables(tables: Sequence[PlannedTable]) -> Table:
-    view = table_of("table", "becomes", "rows", "size", "chunks", "how", "keys", "expected rejects")
-    for table in tables:
-        view.add_row(
-            one_line(table.source),
-            one_line(table.target),
-            count(table.rows),
-            size(table.bytes),
-            count(table.chunks),
-            "made, COPY" if table.creates else f"was there, {table.load}",
-            _keys(table),
-            _rejects(table.expected_rejects, table.possible_rejects),
-        )
-    sure, perhaps = (sum(t.expected_rejects for t in tables), sum(t.possible_rejects for t in tables))
-    rows, bytes_ = sum(table.rows for table in tables), sum(table.bytes for table in tables)
-    chunks = sum(table.chunks for table in tables)
-    whole = counted(len(tables), "table")
-    view.add_row(
-        Text(whole, style="bold"), "", count(rows), size(bytes_), count(chunks), "", "", _rejects(sure, perhaps)
-    )
-    return view
-
-
-def _rejects(sure: int, perhaps: int) -> Text:
-    """``3``, or ``3 to 10`` where the profile cannot tell."""
-    return Text(f"{count(sure)} to {count(sure + perhaps)}" if perhaps else bad(sure))
-
-
 def _print_rules(console: Console, rules: Sequence[RuleEffect], *, verbose: bool) -> None:
     for rule in rules:
         shown = rule.did if verbose else rule.did[:_FEW]
         more = f"; and {len(rule.did) - len(shown)} more: --verbose" if len(shown) < len(rule.did) else ""
         did = "; ".join(map(one_line, shown)) or "overridden by later rules"
         console.print(Text(f"rule {rule.number} ({one_line(rule.rule, 200)}): {did}{more}"), soft_wrap=True)
-
-
-def _keys(table: PlannedTable) -> str:
-    parts = ["primary"] if table.primary_key else []
-    parts += [f"{table.unique_keys} unique"] if table.unique_keys else []
-    parts += [counted(table.indexes, "index", "indexes")] if table.indexes else []
-    parts += [f"{table.foreign_keys} foreign"] if table.foreign_keys else []
-    return ", ".join(parts)
-
-
-def _columns(table: PlannedTable, *, verbose: bool) -> Text | Table:
-    if not verbose:
-        columns = ", ".join(f"{one_line(column.name, 40)} {column.type.sql}" for column in table.columns)
-        return Text.assemble((one_line(table.target), "bold"), f": {columns}")
-    view = table_of(one_line(table.target), "type", "null", "default", "why")
-    for column in table.columns:
-        null = "NOT NULL" if column.not_null else ""
-        default = "identity" if column.identity else one_line(column.default)
-        view.add_row(one_line(column.name), column.type.sql, null, default, _why(column))
-    return view
-
-
-def _why(column: TargetColumn) -> str:
-    sure, perhaps = column.expected_rejects, column.possible_rejects
-    rejects = f"; {count(sure)} values do not fit" if sure else ""
-    rejects += f"; {'another ' if sure else ''}{count(perhaps)} may not fit" if perhaps else ""
-    return one_line(f"{column.reason}{rejects}", 400)
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> None:

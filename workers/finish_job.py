@@ -65,8 +65,10 @@ def _outcome(tables: Sequence[TableProgress], *, unreadable: int) -> tuple[JobSt
         names = ", ".join(failed[:5]) + (" …" if len(failed) > 5 else "")
         return JobState.FAILED, f"{len(failed)} of {len(tables)} tables failed: {names}"
     rejects = sum(table.rejects for table in tables)
-    lost = [f"{unreadable} parts of the source could not be read: `producer report` names them"] if unreadable else []
-    kept = [f"{rejects} rows are in the rejects: `producer rejects` lists them"] if rejects else []
+    parts = "1 part" if unreadable == 1 else f"{unreadable:,} parts"
+    lost = [f"{parts} of the source could not be read: `producer report` names them"] if unreadable else []
+    rows = "1 row is" if rejects == 1 else f"{rejects:,} rows are"
+    kept = [f"{rows} in the rejects: `producer rejects` lists them"] if rejects else []
     if lost or kept:
         return JobState.COMPLETED_WITH_REJECTS, "; ".join([*kept, *lost])
     return JobState.COMPLETED, None

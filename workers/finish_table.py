@@ -116,7 +116,8 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
         return f"the table as a whole could not be compared: {ours}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)
     found = read_table_progress(ledger, table.id).mismatches
-    return f"{found} mismatches: `producer report` names them" if found else None
+    mismatches = "1 mismatch" if found == 1 else f"{found:,} mismatches"
+    return f"{mismatches}: `producer report` names them" if found else None
 
 
 def _fail(ledger: SqlAlchemyLedger, table_id: int) -> bool:

@@ -119,6 +119,7 @@ def _doubts(draft: Draft, position: int, given: GivenName) -> list[str]:
         doubts.append(f"{draft.types[position].type.sql} cannot go on as an identity: the target gives out no ids")
     nulls = draft.profile_of(position).nulls
     if source.not_null and nulls:
-        held = "hold NULL" if nulls == draft.found_in(position).nulls else "hold NULL then"
-        doubts.append(f"declared NOT NULL, but {nulls:,} rows {held}: the target allows it")
+        held = "row holds NULL" if nulls == 1 else "rows hold NULL"
+        then = "" if nulls == draft.found_in(position).nulls else " then"
+        doubts.append(f"declared NOT NULL, but {nulls:,} {held}{then}: the target allows it")
     return doubts

@@ -97,7 +97,8 @@ def _index(shape: KeyShape, name: str, names: tuple[str, ...], graded_as: Graded
 def _first_reasons(wanted: WantedKey, nulls: int, given: GivenName) -> list[str]:
     reasons = []
     if wanted.kind is ObjectKind.PRIMARY_KEY and nulls:
-        reasons.append(f"{nulls:,} values in it are NULL, which SQLite allows and PostgreSQL does not: a unique key")
+        values = "1 value in it is" if nulls == 1 else f"{nulls:,} values in it are"
+        reasons.append(f"{values} NULL, which SQLite allows and PostgreSQL does not: a unique key")
     if wanted.name is not None and given.reason:
         reasons.append(f"named {given.name} in the target, since {given.reason}")
     return reasons

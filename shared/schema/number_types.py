@@ -56,11 +56,12 @@ def reals(finding: Finding) -> ChosenType:
 
 
 def _integral(finding: Finding) -> ChosenType:
-    number = f"{finding.profile.reals:,} values are"
+    reals = finding.profile.reals
+    stored = "one value is stored as a real" if reals == 1 else f"{reals:,} values are stored as reals"
     return finding.choose(
         TypeKind.BIGINT,
         "all values are whole numbers",
-        doubt=f"{number} stored as reals without a fraction: bigint holds them as the integers that they are",
+        doubt=f"{stored} without a fraction: bigint holds whole numbers as integers",
     )
 
 
