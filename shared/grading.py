@@ -44,11 +44,6 @@ class Outcomes:
         if before is None or _SEVERITY[before.grade] < _SEVERITY[said.grade]:
             self._found[_place(said)] = said
 
-    def is_refused(self, graded_as: GradedAs, table: str | None) -> bool:
-        """Whether an object was refused."""
-        said = self._found.get((graded_as.kind, graded_as.name, table))
-        return said is not None and said.grade is Grade.REFUSED
-
     def news(self, grades: Sequence[ObjectGrade]) -> tuple[ObjectGrade, ...]:
         """What `grades` do not say yet, each named as they name it."""
         known = {_place(each): each for each in grades}

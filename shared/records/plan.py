@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from shared.records.rules import Rule, Treatment
 from shared.records.source import ChunkKey, ObjectKind, StorageClass
+
+_CITEXT: Final = re.compile(r'(?:^|[."])citext"?$', re.IGNORECASE)
 
 
 class TypeKind(enum.StrEnum):
@@ -41,6 +45,11 @@ class TargetType:
     kind: TypeKind
     sql: str
     """As PostgreSQL spells it, with its modifiers: ``numeric(10,2)``, ``character varying(20)``."""
+
+    @property
+    def is_citext(self) -> bool:
+        """Whether it is the extension's text that compares without case: ``citext``, ``"public"."citext"``."""
+        return _CITEXT.search(self.sql) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

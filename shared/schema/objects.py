@@ -63,19 +63,11 @@ def translate(
     drafts = [
         draft_table(table, profiles[table.name], said=book.of(table.name), policy=options.types) for table in picked
     ]
-    fitting = reconcile([draft for draft in drafts if len(draft.table.columns) <= MAX_COLUMNS])
-    comparing = comparisons(fitting, abilities, target_schema)
+    fitting = reconcile([draft for draft in drafts if not _is_too_wide(draft)])
     ruled = [name for draft in fitting if (name := draft.said.name) is not None]
     relations = Names(preserve=options.preserve_identifiers, taken=ruled)
-    given = [_name(draft, relations) for draft in fitting]
-    planned = [
-        _plan_table(
-            draft, name, comparing[fold(draft.table.name)], relations, target_schema, options, abilities.version
-        )
-        for draft, name in zip(fitting, given, strict=True)
-    ]
+    planned = _plan_tables(fitting, relations, target_schema, options, abilities)
     finished = _with_foreign_keys(planned, catalog, options)
-    too_wide = [_too_wide(draft) for draft in drafts if len(draft.table.columns) > MAX_COLUMNS]
     world = World(
         neighbours={fold(each.neighbour.draft.table.name): each.neighbour for each in finished},
         catalog=catalog,
@@ -90,12 +82,23 @@ def translate(
         tables=tables,
         grades=(
             *(grade for each in finished for grade in each.grades),
-            *too_wide,
+            *(_too_wide(draft) for draft in drafts if _is_too_wide(draft)),
             *(grade for grade in remaining.grades if grade.table in {table.name for table in picked}),
             *others.grades,
         ),
         objects=(*collation_objects(tables), *others.objects),
     )
+
+
+def _plan_tables(
+    drafts: Sequence[Draft], relations: Names, schema: str, options: JobOptions, abilities: TargetAbilities
+) -> list[_PlannedTable]:
+    comparing = comparisons(drafts, abilities, schema)
+    given = [_name(draft, relations) for draft in drafts]  # before any key or index takes a name
+    return [
+        _plan_table(draft, name, comparing[fold(draft.table.name)], relations, schema, options, abilities.version)
+        for draft, name in zip(drafts, given, strict=True)
+    ]
 
 
 def _name(draft: Draft, relations: Names) -> GivenName:
@@ -174,6 +177,10 @@ def _table_grade(draft: Draft, given: GivenName) -> ObjectGrade:
     reason = f"named {given.name} in the target, since {given.reason}" if given.reason else ""
     grade = Grade.APPROXIMATED if reason else Grade.EXACT
     return ObjectGrade(kind=ObjectKind.TABLE, name=draft.table.name, table=None, grade=grade, reason=reason)
+
+
+def _is_too_wide(draft: Draft) -> bool:
+    return len(draft.table.columns) > MAX_COLUMNS
 
 
 def _too_wide(draft: Draft) -> ObjectGrade:

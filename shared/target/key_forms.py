@@ -14,8 +14,6 @@ from shared.records.plan import TargetColumn, TypeKind
 _TIME: Final = re.compile(r"(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?")
 _OFFSET: Final = re.compile(r"([+-])(\d{2}):(\d{2})$")
 _PLAIN_DAY: Final = re.compile(r"\d{4}-")
-_CITEXT: Final = re.compile(r'(?:^|[."])citext"?$', re.IGNORECASE)
-"""``citext``, ``public.citext``, ``"public"."citext"``."""
 _MICROSECONDS: Final = 1_000_000
 _DAY_SECONDS: Final = 86_400
 _BLANK_PADDED: Final = ("character(", "bpchar", "char(")
@@ -23,7 +21,7 @@ _BLANK_PADDED: Final = ("character(", "bpchar", "char(")
 
 def is_loose(column: TargetColumn) -> bool:
     """Whether other texts than its own may be equal to a text of the column: only PostgreSQL knows which."""
-    return column.collation is not None or _CITEXT.search(column.type.sql) is not None
+    return column.collation is not None or column.type.is_citext
 
 
 def needs_server(column: TargetColumn) -> bool:

@@ -228,7 +228,7 @@ def _compare_plain_texts(operator: str, left: Value, right: Value) -> Value:
 def collated(value: Value, collation: str) -> str:
     """A text as it counts in one of SQLite's collations, compared by its bytes."""
     # Of citext, which stands in a schema of its own, COLLATE alone would be compared without case all the same.
-    is_text = value.type is not None and not value.type.sql.endswith("citext")
+    is_text = value.type is not None and not value.type.is_citext
     plain = value.sql if is_text else f"{value.sql}::text"
     match collation:
         case "BINARY":

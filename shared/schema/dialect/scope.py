@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.records.plan import TargetType
@@ -89,8 +89,3 @@ class Translated:
 def only(columns: Sequence[Named], *, version: int = 0) -> Scope:
     """A scope of one unnamed relation: what a CHECK, a default or an index sees of its own table."""
     return Scope(relations=(Relation(alias="", target="", columns=tuple(columns)),), version=version)
-
-
-def of_relations(relations: Mapping[str, Relation], *, outer: Scope | None = None) -> Scope:
-    """A scope of several relations, in the order of FROM."""
-    return Scope(relations=tuple(relations.values()), outer=outer)

@@ -72,7 +72,7 @@ def _keyed(sql: str, direction: Direction, query: Translator) -> str:
         return sql
     if direction.column.affinity in _NUMBERS:
         query.setting.notes.doubt("numbers among the texts of a column sort as texts")
-    if direction.column.type.sql.endswith("citext"):
+    if direction.column.type.is_citext:
         sql = f"{sql}::text"
     match direction.collation:
         case "BINARY":

@@ -30,7 +30,6 @@ class Core:
 
     def __init__(self, query: Query, node: Any, outer: Frame | None) -> None:
         self._query, self._node = query, _with_windows(node)
-        self._outer = outer
         _refuse_unknown(node)
         node = self._node
         translator = FromTranslator(
