@@ -156,9 +156,7 @@ def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach
                 reopen_tables(ledger, job.id)
                 take_away_again(ledger, job.id)
                 move_job(ledger, job.id, JobState.COPYING)
-                listener.say(
-                    f"job {job.id} was cancelled: what was left ({counted(chunks, 'chunk')}) is taken up again"
-                )
+                listener.say(f"job {job.id} was cancelled: what is left is taken up again, {counted(chunks, 'chunk')}")
         return go_on(target, job.id, listener, detach=detach, again=True)
 
 

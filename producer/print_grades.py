@@ -67,8 +67,8 @@ def _by_kind(grades: Iterable[ObjectGrade]) -> Table:
     for grade in grades:
         tally.setdefault(grade.kind, Counter())[grade.grade] += 1
     view = table_of("kind")
-    for grade in Grade:
-        view.add_column(grade, justify="right")
+    for name in Grade:
+        view.add_column(name, justify="right")
     for kind, counts in tally.items():
         view.add_row(kind, *(bad(counts[grade]) for grade in Grade))
     return view
