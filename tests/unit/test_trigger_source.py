@@ -92,3 +92,9 @@ def test_quoting_ends_where_the_body_ends() -> None:
     made = function_statement('"f"', "RETURN '$body$ $body1$';")
     assert made.endswith("\n$body2$")
     assert made.count("$body2$") == 2
+
+
+def test_a_function_finds_what_its_maker_finds() -> None:
+    """Its operators do not depend on the search_path of the session that fires it."""
+    head, _, _ = function_statement('"f"', "RETURN NEW;").partition(" AS $body$")
+    assert head.endswith(" SET search_path FROM CURRENT")

@@ -56,13 +56,17 @@ def body_function(statements: list[Any], scope: TriggerScope, function: str, *, 
 
 
 def function_statement(function: str, body: str, declared: str = "") -> str:
-    """Make a trigger's function of a PL/pgSQL body."""
+    """Make a trigger's function of a PL/pgSQL body; it finds operators and functions as whoever makes it does.
+
+    PL/pgSQL looks them up when it runs: for a session that does not see citext's, citext compared as text does.
+    """
     text = f"#variable_conflict use_column\n{declared}BEGIN\n{body}\nEND"
     tag, number = "$body$", 0
     while tag in text:
         number += 1
         tag = f"$body{number}$"
-    return f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {tag}\n{text}\n{tag}"
+    head = f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
+    return f"{head} AS {tag}\n{text}\n{tag}"
 
 
 def trigger_statements(
