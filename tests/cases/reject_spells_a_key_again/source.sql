@@ -1,0 +1,5 @@
+CREATE TABLE spelled (id UUID PRIMARY KEY, v TEXT) WITHOUT ROWID;
+INSERT INTO spelled VALUES
+  ('AB6E3C3E-8F3A-4E4A-9F4E-0123456789AB', 'x' || char(0)), ('ab6e3c3e-8f3a-4e4a-9f4e-0123456789ab', 'y');
+CREATE TABLE mended (id TEXT PRIMARY KEY, v TEXT);
+INSERT INTO mended VALUES ('k' || char(0), CAST(x'ff' AS TEXT)), ('k', 'y');
