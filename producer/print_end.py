@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from producer.print_failures import failures_view
+from producer.print_grades import graded
 from producer.print_status import status_view, table_of
 from producer.reading import readable
 from producer.records import Detached, JobEnd, MismatchLine
@@ -32,8 +33,8 @@ def print_end(console: Console, end: JobEnd) -> None:
     if end.mismatches:
         console.print(mismatches_view(end.mismatches, progress.mismatches))
     if end.not_exact:
-        refused = counted(len(end.not_exact), "object of the source's schema is", "objects of the source's schema are")
-        console.print(f"{refused} not exact in the target: producer report {progress.job}", soft_wrap=True)
+        less = f"objects of the source's schema that are not exact in the target: {graded(end.not_exact)}"
+        console.print(f"{less}; why: producer report {progress.job}", soft_wrap=True)
     if end.verified and progress.state == JobState.COMPLETED:
         console.print(Text(_compared(end), style="green"), soft_wrap=True)
     for hint in _hints(end):
@@ -71,7 +72,8 @@ def _hints(end: JobEnd) -> Iterable[str]:
     elif progress.state == JobState.FAILED and not progress.mismatches:
         yield f"build and compare again what failed: producer requeue {job}"
     if progress.rejects:
-        yield f"see the rejected rows: producer rejects {job}; after a rule for them: producer rejects {job} --replay"
+        yield f"see the rejected rows: producer rejects {job}"
+        yield f"try them again after a new rule: producer rejects {job} --replay"
     if progress.state == JobState.CANCELLED:
         yield f"go on with it: producer resume {job}"
 

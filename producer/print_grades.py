@@ -25,9 +25,7 @@ _COLOURS: Final = {Grade.EXACT: "green", Grade.APPROXIMATED: "yellow", Grade.REF
 
 def print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:
     """Objects by kind and grade, and how they differ: one line a difference, with `verbose` one an object."""
-    tally = Counter(grade.grade for grade in grades)
-    parts = [f"{tally[grade]:,} {grade}" for grade in Grade if tally[grade]]
-    console.print(f"objects of the source's schema: {', '.join(parts) or 'none'}", soft_wrap=True)
+    console.print(f"objects of the source's schema: {graded(grades) or 'none'}", soft_wrap=True)
     if grades:
         console.print(_by_kind(grades))
     found = differences(grades, whole=verbose)
@@ -39,6 +37,12 @@ def print_grades(console: Console, grades: Sequence[ObjectGrade], *, verbose: bo
         console.print(f"… and {hidden}: --verbose", soft_wrap=True)
     if not verbose:
         _print_seldom(console, [each for each in found if each.seldom])
+
+
+def graded(grades: Iterable[ObjectGrade]) -> str:
+    """How many objects have each grade: ``22 exact, 1 refused``; empty for none."""
+    tally = Counter(grade.grade for grade in grades)
+    return ", ".join(f"{tally[grade]:,} {grade}" for grade in Grade if tally[grade])
 
 
 def print_not_exact(console: Console, grades: Sequence[ObjectGrade], *, verbose: bool) -> None:

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from producer.print_end import mismatches_view
 from producer.print_failures import failures_view
-from producer.print_grades import print_grades, print_not_exact
+from producer.print_grades import graded, print_grades, print_not_exact
 from producer.print_status import table_of
 from producer.print_tables import LONG_LIST, columns_view, hidden_tables, tables_view
 from producer.views import Finding, Outcome, PlanView, Report, ReportTable
 from producer.wording import count, counted, moment, one_line, span, state
-from shared.records.plan import ProfileMode, TypesPolicy
+from shared.records.plan import Grade, ProfileMode, TypesPolicy
 from shared.records.source import SourceVersion
 from shared.schema.rules.effects import RuleEffect
 
@@ -85,9 +85,9 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
     for each in report.unreadable:
         lost = f"could not be read: {each.key_range} of table {each.table}: {each.reason}"
         console.print(Text(one_line(lost, 400), style="red"), soft_wrap=True)
-    doubts = len(report.not_exact)
-    exact = counted(report.exact_objects, "object")
-    console.print(f"schema: {exact} exact{f', {doubts} not' if doubts else ''}", soft_wrap=True)
+    exact = [f"{count(report.exact_objects)} {Grade.EXACT}"] if report.exact_objects else []
+    found = ", ".join([*exact, *([graded(report.not_exact)] if report.not_exact else [])])
+    console.print(f"objects of the source's schema: {found or 'none'}", soft_wrap=True)
     print_not_exact(console, report.not_exact, verbose=verbose)
 
 
@@ -119,6 +119,7 @@ def _options(report: Report) -> str:
         "schema only": options.schema_only,
         "data only": options.data_only,
         "tables made anew": options.recreate,
+        "salvaged": options.salvage,
         "no snapshot": not options.snapshot,
         "not verified": not options.verify,
         "types by a sample": options.profile is ProfileMode.SAMPLE,
@@ -151,8 +152,9 @@ def _report_tables(tables: Iterable[ReportTable]) -> Table:
 def _sums(report: Report) -> str:
     kept = ", ".join(one_line(name) for name in report.presence_only)
     how = f" (by the key alone, since rows were kept: {kept})" if kept else " value by value"
+    read = "could be read of" if report.unreadable else "in"
     return (
-        f"{counted(report.rows_source, 'row')} in the source, {count(report.rows_target)} in the target,"
+        f"{counted(report.rows_source, 'row')} {read} the source, {count(report.rows_target)} in the target,"
         f" {counted(report.rejects, 'reject')}, {count(report.rows_verified)} verified{how},"
         f" {counted(report.mismatches, 'mismatch', 'mismatches')}"
     )

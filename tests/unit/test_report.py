@@ -18,7 +18,7 @@ from producer.report import report_table
 from producer.views import Report
 from shared.records.keys import RawText, Value
 from shared.records.plan import Grade, JobOptions, ObjectGrade, ProfileMode, TablePlan, TableRead
-from shared.records.source import ChunkKey, ChunkKeyKind, ObjectKind, SourceVersion
+from shared.records.source import ChunkKey, ChunkKeyKind, ObjectKind, SourceVersion, Unreadable
 from shared.records.work import JobTable, MismatchKind, TableProgress
 
 PLAN = TablePlan(
@@ -120,7 +120,7 @@ def test_a_tables_line_takes_its_own_chunks_by_path() -> None:
         "400 rows in the source, 299 in the target, 1 reject, 200 verified value by value, 2 mismatches",
         "chunk 4 of Orders [x] failed: disk full",
         "and 1 more mismatch",
-        "9 objects exact, 1 not",
+        "9 exact, 1 refused",
         "refused: view v: not translated yet",
     ],
 )
@@ -173,3 +173,11 @@ def test_the_json_of_a_report_has_the_fields_by_name_and_no_password(capsys: pyt
 def test_values_are_read_by_people(value: Value, text: str) -> None:
     """Each storage class has its look, and NULL is no text."""
     assert readable(value) == text
+
+
+def test_a_salvaged_report_counts_what_could_be_read() -> None:
+    """What the damage took is not in the source's count, and the options say that the job was asked for that."""
+    unreadable = (Unreadable(table="Orders [x]", key_range="rowid 3 to 4", reason="malformed"),)
+    said = printed(replace(REPORT, unreadable=unreadable, options=JobOptions(salvage=True)))
+    assert "400 rows could be read of the source, 299 in the target" in said
+    assert "all tables, salvaged, on conflict update" in said
