@@ -10,9 +10,9 @@ from typing import Any, Final, TypeAlias
 from sqlglot import exp
 
 from shared.records.plan import Grade, TypeKind
-from shared.schema.dialect.comparisons import AS_MOMENTS, collated
 from shared.schema.dialect.conversions import as_bigint, as_condition, as_double, as_number, as_text
 from shared.schema.dialect.functions import Function
+from shared.schema.dialect.text_comparisons import AS_MOMENTS, collated
 from shared.schema.dialect.values import (
     BINARY,
     JSONB,

@@ -1,4 +1,4 @@
-"""A value brought to where it is needed: as a truth, a number, a text, or one of the target's types."""
+"""A value brought to where it is needed: as a truth, a number, or a text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from shared.schema.dialect.values import (
     BIGINT,
     DOUBLE,
     INTEGERS,
-    JSONS,
     MOMENTS,
     NULL,
     NUMERIC,
@@ -33,10 +32,10 @@ JSON_NUMBERS: Final = "a text in JSON counts as NULL where a number is asked for
 JSON_TEXTS: Final = "in JSON true and false are 1 and 0 to SQLite, objects and numbers are spelled by PostgreSQL"
 MOMENT_SPELLING: Final = "a moment that becomes a text is spelled in one way, whatever its text was in the source"
 SPELLING: Final = "a value that is no text in the target becomes one in PostgreSQL's spelling"
-ZERO_OR_ONE: Final = "a number other than 0 and 1 becomes true"
 _NUMBER_PREFIX: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
 OWN_FORMS: Final = frozenset({"YYYY-MM-DD", "YYYY-MM-DD HH24:MI:SS", "HH24:MI:SS"})
 """How a moment is spelled that needs no other spelling than its type's."""
+
 _SPELLED_ALIKE: Final = {
     TypeKind.TEXT: "::text",
     TypeKind.BOOLEAN: "::integer::text",
@@ -46,6 +45,7 @@ _SPELLED_ALIKE: Final = {
     TypeKind.JSON: "::text",
 }
 """How types whose texts are SQLite's own become text."""
+
 _TEXT_FORMS: Final = {
     TypeKind.DATE: "YYYY-MM-DD",
     TypeKind.TIMESTAMP: "YYYY-MM-DD HH24:MI:SS",
@@ -183,7 +183,9 @@ _FIELDS: Final = {
     " || '.' || lpad(mod(trunc(extract(milliseconds FROM {0})), 1000)::text, 3, '0') || '",
     "SS": "' || lpad(floor(extract(second FROM {}))::text, 2, '0') || '",
 }
+
 _NOTHING_BEFORE, _NOTHING_AFTER = "'' || ", " || ''"
+
 _FIELD: Final = re.compile("|".join(map(re.escape, _FIELDS)))
 
 
@@ -247,102 +249,3 @@ def _retyped(value: Value, sql: str, type_: TargetType, holds: Holds) -> Value:
     if value.type is None:
         return replace(NULL, sql=f"NULL::{type_.sql}", type=type_, holds=holds)
     return replace(value, sql=sql, type=type_, holds=holds)
-
-
-def bring(walk: Walk, value: Value, wanted: TargetType) -> str:
-    """Bring a value to the type that the target keeps it in.
-
-    Raises:
-        UntranslatableError: where that type cannot hold it.
-    """
-    if value.type is None:
-        return "NULL"
-    if value.constant is not None:
-        try:
-            return literal(value.constant, wanted)
-        except UnfitError as error:
-            refuse(str(error))
-    if value.type == wanted and value.holds is not Holds.JSON and not value.form.startswith("0"):
-        return value.sql
-    if value.holds is Holds.MIXED:
-        refuse(f"{value.sql} has values of several storage classes")
-    rule = _BRINGERS.get(wanted.kind)
-    brought = rule(walk, value, wanted) if rule else None
-    if brought is None:
-        refuse(f"it makes a {value.holds}, and {wanted.sql} cannot hold that")
-    return str(brought)
-
-
-def _to_integer(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if value.holds is not Holds.INTEGER and value.kind not in INTEGERS:
-        return None
-    return as_bigint(walk, value) if wanted.kind is TypeKind.BIGINT else f"{as_bigint(walk, value)}::{wanted.sql}"
-
-
-def _to_double(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    numeric = value.holds.is_number or value.holds is Holds.JSON
-    return as_double(walk, value) if numeric and wanted.kind is TypeKind.DOUBLE else None
-
-
-def _to_numeric(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if not (value.holds.is_number or value.holds is Holds.JSON) or wanted.sql != NUMERIC.sql:
-        return None
-    number = as_number(walk, value)
-    # PostgreSQL's own cast keeps 15 digits of a double; its text has all of them.
-    return f"{number.sql}::text::numeric" if number.kind is TypeKind.DOUBLE else f"{number.sql}::numeric"
-
-
-def _to_text(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if value.holds is Holds.BLOB:
-        return None
-    if value.kind is TypeKind.BOOLEAN and value.holds is Holds.TEXT:
-        refuse(f"{value.sql} was a text that spelled a truth")
-    sql = as_text(walk, value)
-    return sql if wanted.sql in {TEXT.sql, "character varying"} else f"{sql}::{wanted.sql}"
-
-
-def _to_boolean(walk: Walk, value: Value, _: TargetType) -> str | None:
-    if not value.holds.is_number:
-        return None
-    if value.kind is not TypeKind.BOOLEAN:
-        walk.doubt(ZERO_OR_ONE)
-    return as_condition(walk, value)
-
-
-def _to_timestamp(_: Walk, value: Value, wanted: TargetType) -> str | None:
-    return f"{value.sql}::{wanted.sql}" if value.kind in {TypeKind.TIMESTAMP, TypeKind.DATE} else None
-
-
-def _to_timestamptz(_: Walk, value: Value, __: TargetType) -> str | None:
-    return f"({value.sql}::timestamp AT TIME ZONE 'UTC')" if value.kind in {TypeKind.TIMESTAMP, TypeKind.DATE} else None
-
-
-def _to_json(walk: Walk, value: Value, wanted: TargetType) -> str | None:
-    if value.kind not in JSONS or value.holds is not Holds.TEXT:
-        return None
-    if wanted.kind is TypeKind.JSON:
-        walk.doubt(SPELLING)
-    return f"{value.sql}::{wanted.sql}"
-
-
-def _to_uuid(walk: Walk, value: Value, _: TargetType) -> str | None:
-    if value.kind is not TypeKind.TEXT:
-        return None
-    walk.doubt("a text that is no UUID is an error")
-    return f"({value.sql})::uuid"
-
-
-_BRINGERS: Final = {
-    TypeKind.SMALLINT: _to_integer,
-    TypeKind.INTEGER: _to_integer,
-    TypeKind.BIGINT: _to_integer,
-    TypeKind.DOUBLE: _to_double,
-    TypeKind.NUMERIC: _to_numeric,
-    TypeKind.TEXT: _to_text,
-    TypeKind.BOOLEAN: _to_boolean,
-    TypeKind.TIMESTAMP: _to_timestamp,
-    TypeKind.TIMESTAMPTZ: _to_timestamptz,
-    TypeKind.JSON: _to_json,
-    TypeKind.JSONB: _to_json,
-    TypeKind.UUID: _to_uuid,
-}

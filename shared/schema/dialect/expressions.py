@@ -14,15 +14,16 @@ from shared.schema.dialect.arithmetic import HANDLERS as ARITHMETIC
 from shared.schema.dialect.branches import HANDLERS as BRANCHES
 from shared.schema.dialect.calls import HANDLERS as CALLS
 from shared.schema.dialect.casts import HANDLERS as CASTS
-from shared.schema.dialect.comparisons import HANDLERS as COMPARISONS
-from shared.schema.dialect.comparisons import in_list
-from shared.schema.dialect.conversions import OWN_FORMS, as_condition, as_double, as_text, bring
+from shared.schema.dialect.conversions import OWN_FORMS, as_condition, as_double, as_text
 from shared.schema.dialect.json_functions import HANDLERS as JSON
+from shared.schema.dialect.logic import HANDLERS as LOGIC
+from shared.schema.dialect.logic import in_list
 from shared.schema.dialect.moment_functions import HANDLERS as MOMENT_FUNCTIONS
 from shared.schema.dialect.names import HANDLERS as NAMES
 from shared.schema.dialect.parsing import parse_sqlite_expression
 from shared.schema.dialect.patterns import HANDLERS as PATTERNS
 from shared.schema.dialect.scope import Scope, Translated
+from shared.schema.dialect.storing import bring
 from shared.schema.dialect.subqueries import HANDLERS as SUBQUERIES
 from shared.schema.dialect.subqueries import in_subquery
 from shared.schema.dialect.values import BOOLEAN, DOUBLE, INTEGERS, MOMENTS, TEXT, Holds, Value
@@ -127,7 +128,7 @@ HANDLERS: Final[Mapping[type, Handler]] = MappingProxyType(
         exp.Paren: _parentheses,
         exp.In: _membership,
         **NAMES,
-        **COMPARISONS,
+        **LOGIC,
         **ARITHMETIC,
         **BRANCHES,
         **CALLS,

@@ -9,9 +9,10 @@ from typing import Final
 from shared.records.plan import Grade, TypeKind
 from shared.schema.declared import Affinity
 from shared.schema.dialect.branches import cases, chosen
-from shared.schema.dialect.comparisons import collated, compare
+from shared.schema.dialect.comparisons import compare
 from shared.schema.dialect.conversions import as_bigint, as_condition, as_double, as_number, unified
 from shared.schema.dialect.functions import Function
+from shared.schema.dialect.text_comparisons import collated
 from shared.schema.dialect.values import BINARY, NULL, Holds, Value, constant, integer, real, text
 from shared.schema.dialect.walk import Walk, refuse
 

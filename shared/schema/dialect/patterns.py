@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from shared.quoting import quote_text
 from shared.records.plan import TypeKind
-from shared.schema.dialect.comparisons import negated
 from shared.schema.dialect.conversions import as_text
 from shared.schema.dialect.functions import Function
+from shared.schema.dialect.logic import negated
 from shared.schema.dialect.values import BINARY, Value, text_of_constant, truth
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from shared.records.plan import Grade, TypeKind
-from shared.schema.dialect.comparisons import collated
 from shared.schema.dialect.conversions import as_bigint, as_number, as_text
 from shared.schema.dialect.functions import Function
+from shared.schema.dialect.text_comparisons import collated
 from shared.schema.dialect.values import BINARY, NULL, Holds, Value, blob, constant, natural, text
 from shared.schema.dialect.walk import Walk, refuse
 

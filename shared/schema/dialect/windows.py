@@ -13,9 +13,9 @@ from sqlglot import exp
 from shared.records.plan import TypeKind
 from shared.schema.dialect.aggregates import AGGREGATES, aggregate, filtered, ordered
 from shared.schema.dialect.branches import chosen
-from shared.schema.dialect.comparisons import collated
 from shared.schema.dialect.conversions import as_bigint, unified
 from shared.schema.dialect.functions import Function
+from shared.schema.dialect.text_comparisons import collated
 from shared.schema.dialect.values import BINARY, INTEGER, Value, integer, real
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
 
