@@ -18,7 +18,8 @@ _DAY = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
 _CLOCK = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?)?"
 _ZONE = r"(?P<zone>Z|z|(?P<sign>[+-])(?P<zone_hour>[0-9]{2})(?::?(?P<zone_minute>[0-9]{2}))?)"
 _DATE_TEXT: Final = re.compile(_DAY)
-_TIME_TEXT: Final = re.compile(_CLOCK)
+_TIME_TEXT: Final = re.compile(rf"(?:2000-01-01[ T])?{_CLOCK}")
+"""Rails writes the day 2000-01-01 before every time of day."""
 _MOMENT_TEXT: Final = re.compile(rf"{_DAY}(?:[ Tt]{_CLOCK} ?{_ZONE}?)?")
 
 
@@ -81,7 +82,7 @@ def read_date(text: str) -> int | None:
 
 
 def read_time(text: str) -> int | None:
-    """Read ``HH:MM[:SS[.ffffff]]`` as microseconds since midnight; None for anything else."""
+    """Read ``HH:MM[:SS[.ffffff]]`` as microseconds since midnight, also of 2000-01-01; None for anything else."""
     match = _TIME_TEXT.fullmatch(text)
     return _clock(match) if match else None
 

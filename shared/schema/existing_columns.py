@@ -116,3 +116,5 @@ def _of_moments(pair: Pair) -> Iterator[str]:
         yield 'numbers become rejects, unless a rule says what they count, such as form = "unix_s"'
     if kind is TypeKind.TIMESTAMPTZ and pair.planned.type.kind in _MAY_LACK_OFFSET:
         yield "moments without an offset are taken as UTC"
+    if kind is TypeKind.TIME and pair.planned.type.kind in {TypeKind.TEXT, TypeKind.TIMESTAMP}:
+        yield "a time of day is also read with the day 2000-01-01 before it, as Rails writes it"

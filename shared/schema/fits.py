@@ -114,6 +114,8 @@ def _moment(profile: ColumnProfile, target: TargetType, _: Affinity) -> Misfits:
     }[target.kind]
     strange, unknown = _besides(profile.texts, shaped)
     rounded = profile.texts - strange - unknown if "(" in target.sql else 0
+    if target.kind is TypeKind.TIME and profile.timestamp_texts != 0:
+        strange, unknown = 0, unknown + strange  # a time of day with 2000-01-01 before it, as Rails writes it, fits
     return Misfits(profile.integers + profile.reals + profile.blobs + strange, unknown + rounded)
 
 

@@ -37,7 +37,8 @@ _DAY: Final = r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
 _TIME: Final = r"(?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9](?P<second>:[0-5][0-9](?:\.(?P<fraction>[0-9]{1,6}))?)?)"
 _OFFSET: Final = r"(?P<offset>Z|[+-](?P<hours>[0-9]{2}):[0-5][0-9])"
 _DATE_TEXT: Final = re.compile(_DAY)
-_TIME_TEXT: Final = re.compile(_TIME)
+_TIME_TEXT: Final = re.compile(f"(?:2000-01-01[ T])?{_TIME}")
+"""Rails writes a time of day with a day before it, always this one."""
 _TIMESTAMP_TEXT: Final = re.compile(f"{_DAY}(?:[ T]{_TIME})?")
 _TIMESTAMPTZ_TEXT: Final = re.compile(f"{_DAY}(?:[ T]{_TIME}{_OFFSET}?)?")
 _INTEGER_TEXT: Final = re.compile(r"\s*[+-]?[0-9]{1,100}\s*", re.ASCII)
@@ -45,8 +46,8 @@ _NUMBER_TEXT: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+
 _LONGEST_NUMBER: Final = 1_000
 """Characters of a text that is read as a number: more than any number of a source has, far fewer than take long."""
 _UUID_TEXT: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
-_NEED_A_UNIT: Final = ("interval", "bit")
-"""PostgreSQL types of kind OTHER to whose input a bare number means something else than the number."""
+_KEPT_DECIMALS: Final = re.compile(r"(?:interval|time)\b.*\((\d)\).*")
+_DECIMALS: Final = re.compile(r"[.,]([0-9]+)")
 _EXACT_INTEGERS: Final = 2**53
 """Above it (and below its negative) a double skips integers."""
 _BOOLEANS: Final[Mapping[str, str]] = MappingProxyType(
@@ -167,10 +168,16 @@ def _text(value: KeyValue, column: TargetColumn) -> str:
 
 
 def _other(value: KeyValue, column: TargetColumn) -> str:
-    if column.type.sql.startswith(_NEED_A_UNIT) and (isinstance(value, int | float) or _is_number(value)):
-        # PostgreSQL would take 5400000000 of an interval for seconds, and 101 of bits for digits of base 2.
-        raise ValueDoesNotFit(column, Unfit.NO_UNIT if column.type.sql.startswith("interval") else Unfit.NOT_BITS)
-    return _plain_text(value, column, blob=Unfit.NO_TEXT_FORM)
+    # PostgreSQL would take 5400000000 of an interval for seconds, and the number 101 of bits for digits of base 2.
+    if column.type.sql.startswith("interval") and (isinstance(value, int | float) or _is_number(value)):
+        raise ValueDoesNotFit(column, Unfit.NO_UNIT)
+    if column.type.sql.startswith("bit") and isinstance(value, int | float):
+        raise ValueDoesNotFit(column, Unfit.NOT_BITS)
+    text = _plain_text(value, column, blob=Unfit.NO_TEXT_FORM)
+    kept = _KEPT_DECIMALS.fullmatch(column.type.sql)
+    if kept and any(len(decimals.rstrip("0")) > int(kept[1]) for decimals in _DECIMALS.findall(text)):
+        raise ValueDoesNotFit(column, Unfit.TOO_MANY_DIGITS)
+    return text
 
 
 def _json(value: KeyValue, column: TargetColumn) -> str:

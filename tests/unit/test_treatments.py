@@ -278,3 +278,41 @@ def test_generated_columns_do_not_leave() -> None:
     """What the target computes itself is not among the columns that are sent, whatever its type."""
     columns = [column("bigint", "a"), column("inet", "b", generated=GeneratedPlan(sql="x")), column("text", "c")]
     assert to_target(stored([1], ["nowhere"], ["x"]), columns).column_names == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("form", "sql", "value", "copied", "compared"),
+    [
+        (US, "interval", 93_784_000_001, "1 days 7384.000001 seconds", "1 d 7384000001 us"),
+        (US, "interval", -1, "-1 days 86399.999999 seconds", "-1 d 86399999999 us"),
+        (MS, "interval", 1.5, "0 days 0.001500 seconds", "0 d 1500 us"),
+        (S, "interval(3)", "90", "0 days 90.000000 seconds", "0 d 90000000 us"),
+        (S, "interval", None, None, None),
+    ],
+)
+def test_what_is_counted_becomes_an_interval_on_both_sides(
+    form: SourceForm, sql: str, value: Value, copied: str | None, compared: str | None
+) -> None:
+    """Each side writes the interval in its own way; PostgreSQL, which reads both, finds them equal."""
+    typed = column(sql, treatment=Treatment(form=form))
+    assert adapt(value, typed) == copied
+    assert canonical_treated([value], typed, lambda texts, _: texts) == [compared]
+
+
+@pytest.mark.parametrize(
+    ("form", "sql", "value"),
+    [
+        (US, "interval", "soon"),
+        (US, "interval", b"1"),
+        (US, "interval(3)", 1),
+        (JULIAN, "interval", 1),
+        (ISO, "interval", "1"),
+    ],
+)
+def test_what_counts_nothing_is_no_interval(form: SourceForm, sql: str, value: Value) -> None:
+    """Other texts, blobs and forms of moments are refused, and so is what the type would round."""
+    typed = column(sql, treatment=Treatment(form=form))
+    with pytest.raises(ValueDoesNotFit):
+        adapt(value, typed)
+    if sql == "interval":
+        assert isinstance(canonical_treated([value], typed, lambda texts, _: texts)[0], Formless)

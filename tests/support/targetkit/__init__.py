@@ -149,7 +149,7 @@ _EXPECTED: dict[TypeKind, Callable[[Any], object]] = {
     TypeKind.TIMESTAMP: micros_of,
     TypeKind.TIMESTAMPTZ: micros_of,
     TypeKind.DATE: date.fromisoformat,
-    TypeKind.TIME: time.fromisoformat,
+    TypeKind.TIME: lambda value: time.fromisoformat(value.removeprefix("2000-01-01 ")),
     TypeKind.UUID: lambda value: str(UUID(bytes=value) if isinstance(value, bytes) else UUID(value)),
 }
 

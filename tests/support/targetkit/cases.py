@@ -97,8 +97,9 @@ FITS_CAREFULLY: list[tuple[str, Value]] = [
     ("numeric", "0.5"),
     ("numeric", "123456789012345678901234567890.123456789012345678901234567890"),
     ("numeric(10,2)", "12.50"),
+    ("time without time zone", "2000-01-01 23:59:59.5"),
 ]
-"""Numbers in texts, which the fast path leaves to the careful one."""
+"""Numbers in texts, and times of day with Rails' day, which the fast path leaves to the careful one."""
 
 DOES_NOT_FIT: list[tuple[str, Value]] = [
     ("smallint", 32768),
@@ -190,6 +191,7 @@ DOES_NOT_FIT: list[tuple[str, Value]] = [
     ("date", 20241231),
     ("time without time zone", "24:00"),
     ("time without time zone", "12:60"),
+    ("time without time zone", "2000-01-02 12:00"),
     ("time without time zone", "12"),
     ("time without time zone", "12:30:00+01:00"),
     ("time(0) without time zone", "12:34:56.5"),
