@@ -39,7 +39,7 @@ lint: setup ## ruff, its formatter, mypy and the import directions
 bench: setup ## measure against other tools on this machine
 	$(BIN)/python -m benchmarks
 
-docs: setup ## write docs/commands.md and the state diagrams from the code
+docs: setup ## write docs/commands.md, the tables of fidelity.md and the state diagrams from the code
 	$(BIN)/python docs/generate.py
 
 # One file for every supported Python and platform: uv resolves for all of them at once.

@@ -1,6 +1,7 @@
 """Write what docs can take from the code itself: ``python docs/generate.py``; ``--check`` only compares.
 
-commands.md is made whole; in architecture.md the blocks between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+commands.md is made whole; in architecture.md and fidelity.md the blocks between ``<!-- generated: NAME -->`` and
+``<!-- end -->``.
 """  # noqa: INP001 - a folder of pages, no package
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import generate_fidelity
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -68,10 +70,13 @@ def main(arguments: list[str]) -> int:
 
 def pages() -> Mapping[Path, str]:
     """Every page that holds something made from the code, as it should be."""
-    architecture = DOCS / "architecture.md"
+    partly = [path for name in ("architecture.md", "fidelity.md") if (path := DOCS / name).exists()]
     return {
         DOCS / "commands.md": commands_page(),
-        architecture: _BLOCK.sub(lambda found: found[1] + _BLOCKS[found[2]]() + found[3], architecture.read_text()),
+        **{
+            path: _BLOCK.sub(lambda found: found[1] + _BLOCKS[found[2]]() + found[3], path.read_text())
+            for path in partly
+        },
     }
 
 
@@ -168,6 +173,7 @@ _BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "chunk states": _block(states.CHUNK_MOVES, states.ChunkState.PENDING),
     "table states": _block(states.TABLE_MOVES, states.TableState.PENDING),
     "job states": _block(states.JOB_MOVES, states.JobState.PLANNED),
+    **generate_fidelity.BLOCKS,
 }
 
 

@@ -61,6 +61,7 @@ OPTIONS = _options_by_command()
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
     """The script that makes pages from the code."""
+    sys.path.insert(0, str(_DOCS))  # the script imports its neighbour
     specification = importlib.util.spec_from_file_location("generate_docs", _DOCS / "generate.py")
     assert specification is not None
     assert specification.loader is not None

@@ -36,7 +36,7 @@ def day(text: str, _: tuple[int, ...] = ()) -> int | None:
 
 def clock(text: str, arguments: tuple[int, ...] = ()) -> int | None:
     """Read HH:MM[:SS[.ffffff]] as microseconds since midnight."""
-    found = re.fullmatch(_CLOCK, text)
+    found = re.fullmatch(f"(?:2000-01-01[ T])?{_CLOCK}", text)  # Rails writes that day before every time of day
     if found is None:
         return None
     return _kept(_micros(found["hour"], found["minute"], found["second"], found["fraction"]), arguments)
