@@ -14,6 +14,7 @@ from shared.quoting import qualified, quote, quote_list
 from shared.records.keys import SourceRow, Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
 from shared.records.work import CopyPath, CopyResult, Reject
+from shared.target.application_path import application_path
 from shared.target.convert import written
 from shared.target.convert_values import ValueDoesNotFit, adapt
 from shared.target.driver_errors import is_data_error, is_missing_parent, said_by, sqlstate_of, translate_error
@@ -114,14 +115,16 @@ class _Writer:
                 f"CREATE UNIQUE INDEX ON pg_temp.{seen} ({columns})",
             ]
         try:
-            for statement in (*self._unique_at_once(), *statements):
+            for statement in (*self._as_the_application(), *statements):
                 self._execute(statement)
         except psycopg2.Error as error:
             raise self._failure(error) from error
 
-    def _unique_at_once(self) -> list[str]:
+    def _as_the_application(self) -> list[str]:
+        """Let the table's own code find its objects; render what makes late unique keys speak up row by row."""
         if self._plan.creates:
             return []
+        self._execute(application_path(self._plan))
         with self._connection.cursor() as cursor:
             cursor.execute(_LATE_CONSTRAINTS, (qualified(self._plan.schema, self._plan.name),))
             return [f"SET CONSTRAINTS {qualified(*found)} IMMEDIATE" for found in cursor.fetchall()]

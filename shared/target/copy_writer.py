@@ -10,6 +10,7 @@ import pyarrow as pa
 from shared.errors import ConvoyError, NotArrowableError
 from shared.quoting import qualified
 from shared.records.plan import TablePlan, TypeKind
+from shared.target.application_path import application_path
 from shared.target.convert import written
 from shared.target.convert_texts import refuse_duplicate_names
 from shared.target.driver_errors import is_data_error, said_by, sqlstate_of, translate_error
@@ -31,6 +32,8 @@ def write_bare(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
     refuse_lossy_jsonb(rows, plan)
     try:
         with connection.cursor() as cursor:
+            if not plan.creates:
+                cursor.execute(application_path(plan))
             taken = cursor.adbc_ingest(plan.name, rows, mode="append", db_schema_name=plan.schema)
     except adbc_driver_manager.Error as error:
         raise copy_failure(error, plan) from error

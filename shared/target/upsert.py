@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from shared.quoting import qualified, quote, quote_list
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, TypeKind
+from shared.target.application_path import application_path
 from shared.target.convert import written
 from shared.target.copy_writer import copy_failure, refuse_lossy_jsonb
 from shared.target.key_forms import is_loose
@@ -33,6 +34,7 @@ def upsert(connection: Any, rows: pa.Table, plan: TablePlan) -> int:
     columns = quote_list(column.name for column in written(plan.columns))
     try:
         with connection.cursor() as cursor:
+            cursor.execute(application_path(plan))
             cursor.execute(
                 f"CREATE TEMPORARY TABLE {quote(stage)} ON COMMIT DROP AS"
                 f" SELECT {columns} FROM {qualified(plan.schema, plan.name)} WITH NO DATA"

@@ -322,3 +322,22 @@ def test_a_partitioned_table_keeps_its_foreign_keys(made: Callable[..., Settings
     )
     end = ended(settings)
     assert (end.progress.state, end.progress.rejects, end.progress.rows) == (JobState.COMPLETED, 0, 5)
+
+
+def test_triggers_that_fire_find_what_they_name(made: Callable[..., Settings]) -> None:
+    """Code of the application that names no schema finds its tables and functions, on both paths."""
+    settings = made(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n); INSERT INTO t VALUES (1, 1), (2, 2);"
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, n); INSERT INTO u VALUES (1, 1), (2, 'x'), (3, 3);",
+        """CREATE TABLE audit (what text);
+           CREATE FUNCTION shown(n int) RETURNS text LANGUAGE sql AS $$ SELECT n::text $$;
+           CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql
+               AS $$ BEGIN INSERT INTO audit VALUES (shown(NEW.n)); RETURN NULL; END $$;
+           CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (0, 0);
+           CREATE TABLE u (id int PRIMARY KEY, n int); INSERT INTO u VALUES (0, 0);
+           CREATE TRIGGER noted AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION noted();
+           CREATE TRIGGER noted AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION noted();""",
+    )
+    end = ended(settings)
+    assert (end.progress.rejects, end.failures) == (1, ())
+    assert ask(settings, "SELECT what FROM audit ORDER BY 1") == [("1",), ("1",), ("2",), ("3",)]
