@@ -87,6 +87,10 @@ class ExistingTable:
     """Those that PostgreSQL enforces and that refer to tables of the same schema."""
     triggers: tuple[SetAsideTrigger, ...] = ()
     """Those of its own that fire for ordinary sessions, not the ones behind constraints."""
+    part_of: str | None = None
+    """The table that it is a partition or a child of, as SQL names it: its rows are that table's, too."""
+    extras: tuple[str, ...] = ()
+    """What goes with it when it is dropped and no job makes, in words: ``the row security policy p``."""
 
     @property
     def keys(self) -> tuple[KeyPlan, ...]:

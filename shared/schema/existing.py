@@ -12,6 +12,7 @@ from shared.records.plan import Grade, JobOptions, LoadPath, ObjectGrade, TableP
 from shared.records.source import ObjectKind
 from shared.schema.existing_columns import Pair, column_doubt, pair_columns, refuse_formless, refuse_unfilled
 from shared.schema.matching import chunk_column_of, compare_by
+from shared.schema.replacing import refuse_part
 from shared.schema.setting_aside import said_of, to_set_aside
 
 _COMPUTED: Final = "left out: the table that was there before has no such column, and its values follow from the others"
@@ -44,6 +45,7 @@ def fit(
     if not existing.kind.takes_rows:
         raise OperatorError(_no_table(existing))
     if options.recreate and not options.data_only:
+        refuse_part(existing)
         return FittedTable(plan=plan)
     pairs = pair_columns(plan, existing)
     refuse_unfilled(plan, existing, pairs)

@@ -25,6 +25,7 @@ from shared.schema.collations import collation_objects, is_collation_object
 from shared.schema.existing import FittedTable, fit
 from shared.schema.key_types import joinable
 from shared.schema.names import Names, fold
+from shared.schema.replacing import say_what_goes
 
 _REPLACED: Final = frozenset({ObjectKind.TABLE, ObjectKind.COLUMN})
 """What `fit` grades anew for a table that was there before."""
@@ -71,6 +72,8 @@ def fit_schema(
     grades = _as_named(_regraded(plan, fitted, by_name, refused), tables)
     if options.data_only:
         return SchemaPlan(tables=tuple(tables), grades=tuple(_left_out(grade) for grade in grades))
+    if options.recreate:
+        grades = say_what_goes(grades, plan, by_name)
     return SchemaPlan(tables=tuple(tables), grades=grades, objects=_objects(plan, tables))
 
 

@@ -33,6 +33,28 @@ _TRIGGERS: Final = text("""
     ORDER BY t.tgname
 """)
 """Those that are disabled, or fire on replicas alone, stay as they are."""
+_PART_OF: Final = text("""
+    SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE i.inhrelid = :oid ORDER BY i.inhseqno LIMIT 1
+""")
+_EXTRAS: Final = text("""
+    SELECT 'row level security' FROM pg_catalog.pg_class WHERE oid = :oid AND relrowsecurity
+    UNION ALL (SELECT 'the row security policy ' || pg_catalog.quote_ident(polname)
+               FROM pg_catalog.pg_policy WHERE polrelid = :oid ORDER BY polname)
+    UNION ALL (SELECT 'the rule ' || pg_catalog.quote_ident(rulename)
+               FROM pg_catalog.pg_rewrite WHERE ev_class = :oid ORDER BY rulename)
+    UNION ALL (SELECT 'the place in the publication ' || pg_catalog.quote_ident(p.pubname)
+               FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
+               WHERE r.prrelid = :oid ORDER BY p.pubname)
+    UNION ALL (SELECT 'the extended statistics ' || pg_catalog.quote_ident(stxname)
+               FROM pg_catalog.pg_statistic_ext WHERE stxrelid = :oid ORDER BY stxname)
+    UNION ALL (SELECT 'the partition ' || i.inhrelid::regclass
+               FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+               WHERE i.inhparent = :oid AND c.relkind = 'p' ORDER BY i.inhrelid::regclass::text)
+""")
 _NOT_VALID: Final = " NOT VALID"
 _NOT_ENFORCED: Final = " NOT ENFORCED"
 """PostgreSQL 18 keeps such keys as a note."""
@@ -51,6 +73,17 @@ def read_triggers(connection: Connection, table: int) -> tuple[SetAsideTrigger, 
     """Read the triggers of a table, by its oid, that fire for ordinary sessions."""
     found = connection.execute(_TRIGGERS, {"oid": table})
     return tuple(SetAsideTrigger(name=row.tgname, always=row.mode == "A") for row in found)
+
+
+def read_part_of(connection: Connection, table: int) -> str | None:
+    """Name the table that one, by its oid, is a partition or a child of."""
+    parent: str | None = connection.execute(_PART_OF, {"oid": table}).scalar_one_or_none()
+    return parent
+
+
+def read_extras(connection: Connection, table: int) -> tuple[str, ...]:
+    """Say what of a table, by its oid, is dropped with it and never made by a job."""
+    return tuple(connection.execute(_EXTRAS, {"oid": table}).scalars())
 
 
 def _key(row: Any) -> SetAsideKey:

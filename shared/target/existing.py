@@ -13,7 +13,7 @@ from shared.errors import OperatorError
 from shared.quoting import qualified
 from shared.records.existing import ExistingColumn, ExistingTable, RelationKind
 from shared.records.plan import KeyPlan, TargetType, TypeKind
-from shared.target.enforced import read_foreign_keys, read_triggers
+from shared.target.enforced import read_extras, read_foreign_keys, read_part_of, read_triggers
 
 _KINDS: Final[Mapping[str, RelationKind]] = MappingProxyType(
     {
@@ -159,6 +159,8 @@ def _existing(connection: Connection, schema: str, relation: Any) -> ExistingTab
         owned=relation.owned,
         foreign_keys=read_foreign_keys(connection, relation.oid),
         triggers=read_triggers(connection, relation.oid),
+        part_of=read_part_of(connection, relation.oid),
+        extras=read_extras(connection, relation.oid),
     )
 
 

@@ -189,3 +189,28 @@ def test_a_new_job_clears_what_a_failed_one_left(settings: Settings, monkeypatch
     assert recreate(settings).progress.state == "completed"
     assert ask(settings, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgconvoy_job%'") == [(0,)]
     assert ask(settings, "SELECT count(*) FROM pairs") == [(3,)]
+
+
+def test_a_part_of_another_table_is_not_replaced(settings: Settings) -> None:
+    """To drop a partition would take rows out of the table that it belongs to."""
+    ask(settings, "DROP TABLE c CASCADE")
+    ask(settings, "CREATE TABLE all_c (id bigint) PARTITION BY RANGE (id)")
+    ask(settings, "CREATE TABLE c PARTITION OF all_c FOR VALUES FROM (0) TO (10)")
+    ask(settings, "INSERT INTO all_c VALUES (7)")
+    with pytest.raises(OperatorError, match=r"public\.c of the target, which is a part of public\.all_c"):
+        recreate(settings)
+    assert ask(settings, "SELECT * FROM all_c") == [(7,)]
+
+
+def test_what_goes_with_a_replaced_table_is_named(settings: Settings) -> None:
+    """Row security, publications and triggers of the old table are not the job's to make: its grade says so."""
+    ask(settings, "CREATE POLICY mine ON p USING (true); ALTER TABLE p ENABLE ROW LEVEL SECURITY")
+    ask(settings, "CREATE PUBLICATION news FOR TABLE p")
+    ask(settings, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    ask(settings, "CREATE TRIGGER own BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()")
+    recreate(settings)
+    ((grades,),) = ask(settings, "SELECT grades FROM pgconvoy.jobs ORDER BY id DESC LIMIT 1")
+    said = "the trigger own, row level security, the row security policy mine, the place in the publication news"
+    assert [each["reason"] for each in grades if each["kind"] == "table" and each["grade"] == "approximated"] == [
+        f"the table that it replaces had {said}: make that again"
+    ]
