@@ -44,10 +44,22 @@ class WrittenNames:
     """One for each foreign key, in the order of the statement."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenCheck:
+    """A CHECK constraint of a CREATE TABLE statement."""
+
+    written: str
+    """As in the statement: ``CHECK (a > 0)``."""
+    condition: str
+    """What is in the parentheses."""
+    name: str | None = None
+    """The constraint's name, or None."""
+
+
 def read_index(sql: str) -> WrittenIndex | None:
     """Take a CREATE INDEX statement apart; None where it cannot be."""
     tokens = _tokens(sql)
-    opening = next((place for place, token in enumerate(tokens) if token.token_type is TokenType.L_PAREN), None)
+    opening = next((place for place, token in enumerate(tokens) if _opens(token)), None)
     closing = None if opening is None else _closing(tokens, opening)
     if opening is None or closing is None:
         return None
@@ -60,7 +72,7 @@ def read_index(sql: str) -> WrittenIndex | None:
 def read_names(sql: str) -> WrittenNames:
     """Find the constraints' names in a CREATE TABLE statement; none where it cannot be taken apart."""
     tokens = _tokens(sql)
-    opening = next((place for place, token in enumerate(tokens) if token.token_type is TokenType.L_PAREN), None)
+    opening = next((place for place, token in enumerate(tokens) if _opens(token)), None)
     closing = None if opening is None else _closing(tokens, opening)
     if opening is None or closing is None:
         return WrittenNames()
@@ -79,6 +91,27 @@ def read_names(sql: str) -> WrittenNames:
     return WrittenNames(primary_key=primary, unique=unique, foreign_keys=tuple(foreign))
 
 
+def read_checks(sql: str) -> tuple[WrittenCheck, ...]:
+    """The CHECK constraints of a CREATE TABLE statement, in their order; none where it cannot be taken apart."""
+    return tuple(_checks(sql, _tokens(sql)))
+
+
+def _checks(sql: str, tokens: Sequence[Any]) -> Iterator[WrittenCheck]:
+    for place, token in enumerate(tokens[:-1]):
+        closing = _closing(tokens, place + 1) if _word(token) == "CHECK" and _opens(tokens[place + 1]) else None
+        if closing is not None:
+            named = place > 1 and _word(tokens[place - 2]) == "CONSTRAINT"
+            yield WrittenCheck(
+                written=sql[token.start : tokens[closing].end + 1],
+                condition=sql[tokens[place + 1].end + 1 : tokens[closing].start],
+                name=tokens[place - 1].text if named else None,
+            )
+
+
+def _opens(token: Any) -> bool:
+    return token.token_type is TokenType.L_PAREN
+
+
 def _constraints(item: Sequence[Any]) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
     """Each constraint of a column or table: its name, the word it begins with, and its columns, folded."""
     column = () if _word(item[0]) in _TABLE_CONSTRAINTS else (fold(item[0].text),)
@@ -95,7 +128,7 @@ def _constraints(item: Sequence[Any]) -> Iterator[tuple[str | None, str, tuple[s
 def _columns(item: Sequence[Any], words: Sequence[Any]) -> tuple[str, ...]:
     """The columns in the first parentheses after a word of a table constraint, folded."""
     start = item.index(words[0])
-    opening = next((at for at in range(start, len(item)) if item[at].token_type is TokenType.L_PAREN), None)
+    opening = next((at for at in range(start, len(item)) if _opens(item[at])), None)
     closing = None if opening is None else _closing(item, opening)
     if opening is None or closing is None:
         return ()
@@ -144,9 +177,9 @@ def _at_first_level(tokens: Sequence[Any]) -> Iterator[Any]:
     for token in tokens:
         if token.token_type is TokenType.R_PAREN:
             depth -= 1
-        elif depth == 0 and token.token_type is not TokenType.L_PAREN:
+        elif depth == 0 and not _opens(token):
             yield token
-        if token.token_type is TokenType.L_PAREN:
+        if _opens(token):
             depth += 1
 
 

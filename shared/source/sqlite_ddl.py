@@ -3,26 +3,18 @@
 That is: CHECK constraints, the collation of a column, what a generated column is computed from, the deferrability of
 a foreign key, and the options after the last parenthesis. SQLite has accepted the statement, so its grammar holds
 (https://sqlite.org/lang_createtable.html); a few words at the first level of parentheses are all that is looked for,
-and strings, comments and quoted names are skipped as tokens. A general SQL parser knows less of SQLite's own ways
+and strings and quoted names are skipped as tokens. A general SQL parser knows less of SQLite's own ways
 (several type words, missing commas between constraints, names in single quotes) than this needs.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-_TOKEN: Final = re.compile(
-    r"""
-    (?P<skip>\s+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))
-    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*')
-    |(?P<word>(?:[A-Za-z_]|[^\x00-\x7f])(?:[A-Za-z0-9_$]|[^\x00-\x7f])*)
-    |(?P<other>[\d.]+\w*|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from shared.source.sqlite_tokens import BLANKS, tokens_of, unquoted
+
 _TABLE_CONSTRAINTS: Final = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 """Words that begin a table constraint; none of them can be a column's name unquoted."""
 
@@ -43,10 +35,7 @@ class _Token:
     @property
     def name(self) -> str:
         """The identifier that the token stands for."""
-        if self.kind != "quoted":
-            return self.text
-        end = self.text[-1]
-        return self.text[1:-1] if end == "]" else self.text[1:-1].replace(end * 2, end)
+        return unquoted(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +77,11 @@ def read_create_table(sql: str) -> TableStatement:
 def _tokens(sql: str) -> Iterator[_Token]:
     """Cut SQL into tokens; a parenthesis belongs to the level outside of it."""
     depth = 0
-    for match in _TOKEN.finditer(sql):
-        kind, text = match.lastgroup or "other", match[0]
-        if kind == "skip":
-            continue
+    for found in tokens_of(sql):
+        text = found[0]
         if text == ")":
             depth -= 1
-        yield _Token(text, kind, depth, match.start())
+        yield _Token(text, found.lastgroup or "other", depth, found.start())
         if text == "(":
             depth += 1
 
@@ -134,7 +121,7 @@ def _in_parentheses(sql: str, pair: Sequence[_Token]) -> str:
     if [token.text for token in pair] != ["(", ")"]:
         return ""
     opening, closing = pair
-    return sql[opening.start + 1 : closing.start].strip()
+    return sql[opening.start + 1 : closing.start].strip(BLANKS)
 
 
 def _deferral(words: Sequence[_Token], place: int) -> Deferral:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.records.source import VirtualModule, VirtualTable
-from shared.source.sqlite_virtual_arguments import first_token, read_declaration
+from shared.source.sqlite_tokens import first_token
+from shared.source.sqlite_virtual_arguments import read_declaration
 from shared.source.sqlite_virtual_fts import ColumnsOf, SearchDeclaration, read_fts3, read_fts5
 
 _SHAPE: Final = "_shape"

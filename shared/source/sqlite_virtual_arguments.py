@@ -9,17 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
-_TOKEN: Final = re.compile(
-    r"""
-    (?P<skip>[ \t\n\f\r]+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))
-    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*')
-    |(?P<word>(?:[A-Za-z0-9_$]|[^\x00-\x7f])+)
-    |(?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from shared.source.sqlite_tokens import tokens_of, unquoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +25,7 @@ class Declaration:
 
 def read_declaration(sql: str) -> Declaration:
     """Read a CREATE VIRTUAL TABLE statement as SQLite keeps it."""
-    tokens = [match for match in _TOKEN.finditer(sql) if match.lastgroup != "skip"]
+    tokens = list(tokens_of(sql))
     using = next((place for place, token in enumerate(tokens) if token[0].upper() == "USING"), None)
     if using is None or using + 1 >= len(tokens):
         return Declaration(module="")
@@ -58,20 +49,3 @@ def _arguments(sql: str, tokens: list[re.Match[str]]) -> Iterator[str]:
         depth += token[0] == "("
         if closes and depth <= 0:
             return
-
-
-def unquoted(text: str) -> str:
-    """Take the quotes off, of whichever kind SQLite knows; a text without them stays as it is."""
-    if not text or text[0] not in "\"'`[":
-        return text
-    end = "]" if text[0] == "[" else text[0]
-    inside = text[1:-1] if len(text) > 1 and text.endswith(end) else text[1:]
-    return inside if end == "]" else inside.replace(end * 2, end)
-
-
-def first_token(text: str) -> str:
-    """The first token of an argument, without its quotes: all of it that names a column."""
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup != "skip":
-            return unquoted(match[0])
-    return ""

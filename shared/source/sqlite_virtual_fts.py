@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.source.sqlite_virtual_arguments import unquoted
+from shared.source.sqlite_tokens import unquoted
 
 ColumnsOf = Callable[[str], Sequence[str]]
 """The columns of a table or view of the source by its name; none where it is not there."""

@@ -7,7 +7,7 @@ from schemakit import blobs, column, graded, integers, only, table, texts, trans
 
 from shared.records.plan import CheckPlan, Grade, GradedAs, SchemaPlan
 from shared.records.source import ColumnProfile, ObjectKind
-from shared.schema.checks import Check, checks_of
+from shared.schema.written import WrittenCheck, read_checks
 
 
 def _checked(constraints: str, profiles: dict[str, ColumnProfile] | None = None, **options: bool) -> SchemaPlan:
@@ -31,9 +31,9 @@ def test_checks_are_found_one_by_one() -> None:
     """Each CHECK is taken as written, with its name, not what looks like one in names, texts or comments."""
     sql = """CREATE TABLE t (a CHECK(a > 0), "check" INT, c TEXT DEFAULT 'check (1)' /* CHECK (2) */,
              CONSTRAINT "x y" CHECK (c IN ('(', ')')))"""
-    assert checks_of(sql) == (
-        Check(written="CHECK(a > 0)", condition="a > 0"),
-        Check(written="CHECK (c IN ('(', ')'))", condition="c IN ('(', ')')", name="x y"),
+    assert read_checks(sql) == (
+        WrittenCheck(written="CHECK(a > 0)", condition="a > 0"),
+        WrittenCheck(written="CHECK (c IN ('(', ')'))", condition="c IN ('(', ')')", name="x y"),
     )
 
 

@@ -424,3 +424,11 @@ def test_what_is_not_utf_8_in_the_schema(tmp_path: Path) -> None:
         pytest.raises(SourceError, match=r"name\.db cannot be read, .* not valid UTF-8 \(x'636166e9'\): rename"),
     ):
         reader.catalog()
+
+
+def test_blanks_of_other_scripts_belong_to_names(catalog_of: CatalogOf) -> None:
+    """SQLite takes a no-break space for a letter of a name: what its column declares is found under the whole name."""
+    catalog = catalog_of("CREATE TABLE t(\u00a0a\u3000 TEXT COLLATE NOCASE, b INT AS (\u00a0a\u3000 > '') STORED)")
+    columns = {column.name: column for column in _only(catalog).columns}
+    assert columns["\u00a0a\u3000"].collation == "NOCASE"
+    assert columns["b"].generated_sql == "\u00a0a\u3000 > ''"
