@@ -33,6 +33,11 @@ import pytest
 from fleetkit import Points, RedisServer, RunningWorker, TestPostgres, start_worker
 from fleetkit.redis_server import find_server
 from fleetkit.run_folder import run_folder
+from hypothesis import settings
+
+# The same examples each time, and none judged by the clock of a busy machine, here as in CI (hypothesis's own profile
+# for it). To look for new ones: pytest --hypothesis-profile=default tests/properties
+settings.load_profile("ci")
 
 _IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 _DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
