@@ -341,3 +341,15 @@ def test_triggers_that_fire_find_what_they_name(made: Callable[..., Settings]) -
     end = ended(settings)
     assert (end.progress.rejects, end.failures) == (1, ())
     assert ask(settings, "SELECT what FROM audit ORDER BY 1") == [("1",), ("1",), ("2",), ("3",)]
+
+
+def test_what_somebody_put_back_meanwhile_is_left(made: Callable[..., Settings]) -> None:
+    """A key or trigger that is there again already is not made twice, and nothing is said of it."""
+    settings = made()
+    job = recorded(settings)
+    ask(settings, "ALTER TABLE leaf ADD CONSTRAINT to_node FOREIGN KEY (node) REFERENCES node NOT VALID")
+    ask(settings, "ALTER TABLE node ENABLE TRIGGER touch")
+    commands.cancel(settings, job)
+    assert "to_node" not in grades(settings, ObjectKind.FOREIGN_KEY)
+    assert [row[0] for row in ask(settings, KEYS)] == ["Up %", "to_leaf", "to_node"]
+    assert ask(settings, TRIGGERS) == [("Always %", "A"), ("asleep", "D"), ("touch", "O")]
