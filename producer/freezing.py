@@ -13,7 +13,7 @@ from shared.errors import SourceError
 from shared.records.plan import JobOptions
 from shared.records.source import Unreadable
 from shared.settings import Settings, shown
-from shared.source.kinds import open_source, salvage_source, snapshot_source
+from shared.source.kinds import is_readable_in_place, open_source, salvage_source, snapshot_source
 from shared.source.reader import SourceReader
 from shared.source.sqlite_file import path_of, url_of
 
@@ -90,12 +90,14 @@ def _copied(original: str, folder: Path, listener: Listener, options: JobOptions
 
 @contextmanager
 def salvaged_for_a_look(url: str, listener: Listener, options: JobOptions) -> Iterator[SourceReader]:
-    """Open the source as it is, or with --salvage a copy of what can be read of it, which is gone afterwards.
+    """Open the source as it is, or a copy that is gone afterwards.
+
+    That is of what can be read of it with --salvage, else where changes lie beside it that only a copy can take in.
 
     Raises:
         SourceError: where it cannot be read.
     """
-    if not options.salvage:
+    if not options.salvage and (not options.snapshot or is_readable_in_place(url)):
         with open_source(url, frozen=False) as reader:
             yield reader
         return

@@ -135,7 +135,8 @@ def _with_finishing_commands(ledger: SqlAlchemyLedger, existing: Sequence[Existi
 def plan_only(settings: Settings, options: JobOptions, listener: Listener) -> PlanView:
     """Say what `producer start` would do; writes nothing anywhere."""
     refuse_contradictions(options)
-    check_source(settings)
+    if not options.salvage:
+        check_source(settings)
     with (
         salvaged_for_a_look(required_source(settings), listener, options) as reader,
         trial_ground(settings, listener) as ground,

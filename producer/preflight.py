@@ -11,7 +11,7 @@ from producer.wording import counted
 from shared.errors import OperatorError, TransientError, UnreachableError
 from shared.ledger.tables import SCHEMA as LEDGER_SCHEMA
 from shared.settings import Settings, shown
-from shared.source.kinds import open_source
+from shared.source.kinds import is_readable_in_place, open_source
 
 OLDEST_POSTGRESQL: Final = 14
 """The oldest major version that PostgreSQL's project still mends, and that has `client_connection_check_interval`."""
@@ -49,6 +49,8 @@ def check_source(settings: Settings) -> str:
     Raises:
         SourceError: a sentence that says what is wrong with it.
     """
+    if not is_readable_in_place(required_source(settings)):
+        return f"{shown(settings.source_url)} has changes in its -wal or -journal: it is read through a snapshot alone"
     with open_source(required_source(settings), frozen=False) as reader:
         tables = len(reader.catalog().tables)
     return f"{shown(settings.source_url)} opens: {counted(tables, 'table')}"

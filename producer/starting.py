@@ -43,7 +43,8 @@ def start(settings: Settings, options: JobOptions, listener: Listener, *, detach
     """
     refuse_contradictions(options)
     refuse_lonely_broker(settings)
-    check_source(settings)
+    if not options.salvage:  # which is for sources that may not even open
+        check_source(settings)
     if settings.broker_url is not None:
         Broker(settings).check()
     with open_target(settings, make=True) as target:

@@ -10,7 +10,7 @@ from shared.records.source import Unreadable
 from shared.redact import redact
 from shared.source.reader import SourceReader
 from shared.source.sqlite import open_sqlite
-from shared.source.sqlite_file import path_of
+from shared.source.sqlite_file import look_at, path_of, readable_in_place
 from shared.source.sqlite_salvage import salvage_sqlite
 from shared.source.sqlite_snapshot import snapshot_sqlite
 
@@ -29,6 +29,18 @@ def open_source(url: str, *, frozen: bool) -> SourceReader:
     """
     _refuse_other_kinds(url)
     return open_sqlite(url, frozen=frozen)
+
+
+def is_readable_in_place(url: str) -> bool:
+    """Whether a source can be read where it lies; False where changes beside it must be worked into a copy first.
+
+    Raises:
+        SourceError: a sentence that says what is wrong with the URL or with what it names.
+    """
+    _refuse_other_kinds(url)
+    path = path_of(url)
+    look_at(path)
+    return readable_in_place(path) is not None
 
 
 def snapshot_source(url: str, folder: Path) -> str:
