@@ -20,6 +20,7 @@ from shared.schema.rules.book import RuleBook
 from shared.schema.rules.replays import retreated
 from shared.target import ddl
 from shared.target.careful_writer import write_carefully
+from shared.target.statements import run
 from shared.target.suspending import triggers_off
 
 
@@ -79,10 +80,9 @@ def _without_own_triggers(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator
         with triggers_off(ledger.connection, plan):
             yield
         return
-    run = ledger.connection.exec_driver_sql
-    run(ddl.switch_triggers(plan, on=False), execution_options={"no_parameters": True})
+    run(ledger.connection, ddl.switch_triggers(plan, on=False))
     yield
-    run(ddl.switch_triggers(plan, on=True), execution_options={"no_parameters": True})
+    run(ledger.connection, ddl.switch_triggers(plan, on=True))
 
 
 def _rejects_left(target: Target, work: Mapping[JobTable, tuple[int, ...]]) -> Iterator[int]:

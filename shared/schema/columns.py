@@ -8,8 +8,8 @@ from typing import Final
 from shared.records.plan import Grade, ObjectGrade, TargetColumn, TypeKind
 from shared.records.source import Generated, ObjectKind, SourceColumn
 from shared.schema.declared import read_declared
+from shared.schema.defaults import TranslatedDefault, translate_default
 from shared.schema.drafts import Draft
-from shared.schema.expressions import TranslatedDefault, translate_default
 from shared.schema.names import SYSTEM_COLUMNS, GivenName, Names, fold
 
 _INTEGERS: Final = frozenset({TypeKind.SMALLINT, TypeKind.INTEGER, TypeKind.BIGINT})

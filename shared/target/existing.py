@@ -14,6 +14,7 @@ from shared.quoting import qualified
 from shared.records.existing import ExistingColumn, ExistingTable, RelationKind
 from shared.records.plan import KeyPlan, TargetType, TypeKind
 from shared.target.enforced import read_extras, read_foreign_keys, read_part_of, read_triggers
+from shared.target.statements import run
 
 _KINDS: Final[Mapping[str, RelationKind]] = MappingProxyType(
     {
@@ -187,8 +188,7 @@ def _has_rows(connection: Connection, schema: str, name: str) -> bool:
     """Ask the table itself: PostgreSQL's estimate may be old."""
     statement = f"SELECT EXISTS (SELECT FROM {qualified(schema, name)})"
     try:
-        # Without parameters the driver leaves percent signs in names alone.
-        found = connection.execution_options(no_parameters=True).exec_driver_sql(statement).scalar_one()
+        found = run(connection, statement).scalar_one()
     except DBAPIError as error:
         said = str(error.orig).strip().splitlines()[0]
         msg = f"the table {schema}.{name} of the target cannot be read: {said}; grant the target's role SELECT on it"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.records.plan import Grade, TargetType, TypeKind
 from shared.schema.constants import stored
 from shared.schema.declared import Affinity, affinity_of
-from shared.schema.expressions import TranslatedDefault, translate_default
+from shared.schema.defaults import TranslatedDefault, translate_default
 
 _UTC = "(statement_timestamp() AT TIME ZONE 'UTC')"
 _SECOND = f"date_trunc('second', {_UTC})"
