@@ -3,6 +3,7 @@
 postgres_server  session   `fleetkit.TestPostgres`: one embedded PostgreSQL; ``.fresh_database()``, ``.url_of(name)``
 postgres_url     session   its URL (database ``postgres``; make nothing in there)
 target_url       function  the URL of a fresh empty database, dropped afterwards
+icu_server       session   `icukit.IcuPostgres`, of the system's packages: it has ICU and citext; ``.fresh_database()``
 redis_server     function  `fleetkit.RedisServer`: running and empty; ``.stop()``, ``.start()``, ``.flush()``,
                            ``.client()``
 redis_url        function  its URL, database 0 (``redis_server.result_url``: database 1)
@@ -34,6 +35,7 @@ from fleetkit import Points, RedisServer, RunningWorker, TestPostgres, start_wor
 from fleetkit.redis_server import find_server
 from fleetkit.run_folder import run_folder
 from hypothesis import settings
+from icukit import IcuPostgres, programs
 
 # The same examples each time, and none judged by the clock of a busy machine, here as in CI (hypothesis's own profile
 # for it). To look for new ones: pytest --hypothesis-profile=default tests/properties
@@ -108,6 +110,20 @@ def _one_redis() -> Iterator[RedisServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def icu_server() -> Iterator[IcuPostgres]:
+    """A server with ICU and citext, which the embedded one lacks; skips also in CI, where none could be installed."""
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL with citext under /usr/lib/postgresql: apt install postgresql postgresql-contrib")
+    server = IcuPostgres(found)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture

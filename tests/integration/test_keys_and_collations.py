@@ -13,7 +13,7 @@ import pytest
 from casekit import Silent, inline_workforce
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from icukit import IcuPostgres, programs
+from icukit import IcuPostgres
 from pydantic import SecretStr
 from schemakit import BARE, CITEXT, ICU
 
@@ -28,20 +28,6 @@ from shared.source.sqlite_catalog import read_catalog
 from shared.target.ddl import whole_schema
 
 _NOTHING = ColumnProfile()
-
-
-@pytest.fixture(scope="module")
-def icu_server() -> Iterator[IcuPostgres]:
-    """A server with ICU and citext."""
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL with citext under /usr/lib/postgresql: apt install postgresql postgresql-contrib")
-    server = IcuPostgres(found)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

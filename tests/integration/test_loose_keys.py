@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from comparekit import MemorySource
-from icukit import IcuPostgres, programs
+from icukit import IcuPostgres
 from targetkit import SESSION, column, plan_of, source_rows, stored
 
 from shared.compare.chunks import compare_chunk
@@ -30,20 +30,6 @@ _NOCASE = '"public"."nocase"'
 _TEXT = column("text", "k", collation=_NOCASE)
 _CITEXT = replace(column("text", "k"), type=replace(_TEXT.type, sql='"public".citext'))
 _KINDS = pytest.mark.parametrize("citext", [False, True], ids=["ICU", "citext"])
-
-
-@pytest.fixture(scope="module")
-def icu_server() -> Iterator[IcuPostgres]:
-    """A server with ICU and citext."""
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL with citext under /usr/lib/postgresql: apt install postgresql postgresql-contrib")
-    server = IcuPostgres(found)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
