@@ -61,7 +61,7 @@ class Finding:
 
 
 def bad_texts(profile: ColumnProfile) -> str:
-    """Say how many texts PostgreSQL's text cannot hold, and which rules would carry them; empty where there are none."""
+    """Say how many texts PostgreSQL's text cannot hold, and which rules would carry them; empty where there is none."""
     said = []
     if profile.nul_texts:
         texts = "text holds" if profile.nul_texts == 1 else "texts hold"

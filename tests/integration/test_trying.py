@@ -30,9 +30,9 @@ from shared.records.plan import (
     TablePlan,
 )
 from shared.records.source import ObjectKind
-from shared.target.trials import groups, plans
 from shared.target.abilities import read_abilities
 from shared.target.connections import connect_rows
+from shared.target.trials import groups, plans
 from shared.target.trials.plans import Tried, try_plan
 
 Execute = Callable[[str], None]
