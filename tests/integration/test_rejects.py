@@ -125,6 +125,18 @@ def test_rules_that_would_change_copied_rows_are_refused(settings: Settings, rul
     assert len(rows(settings)) == 1
 
 
+def test_columns_that_the_target_computes_stand_in_a_replay_s_way(settings: Settings, tmp_path: Path) -> None:
+    """Of a mended value the target would compute something else than the source did of the value as it is."""
+    with closing(sqlite3.connect(tmp_path / "source.db")) as connection:
+        connection.execute("ALTER TABLE t ADD COLUMN place INTEGER AS (instr(name, 'b'))")
+    start(settings, JobOptions(recreate=True), Told())
+    with pytest.raises(OperatorError, match=r"change the values of t\.name, of which the target computes place"):
+        commands.replay(with_rules(settings, NUL), None, Told())
+    assert rows(settings, "SELECT count(*) FROM t") == [(2,)]
+    start(with_rules(settings, NUL), JobOptions(recreate=True, rules=(NUL,)), Told())
+    assert rows(settings, "SELECT name, place FROM t ORDER BY id") == [("plain", 0), ("ab", 3), ("x", 0)]
+
+
 def test_a_replay_that_breaks_off_loses_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows and rejects change in one transaction: where it fails, all rejects are still there."""
 

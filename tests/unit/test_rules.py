@@ -289,11 +289,14 @@ def test_a_rowid_of_another_type_is_no_identity() -> None:
     assert only(_ruled(_rule("log", "id", type="integer"))).columns[0].identity
 
 
-def test_generated_columns_are_not_treated() -> None:
-    """The target computes them; a rule for the whole table passes them by."""
+def test_generated_columns_that_a_rule_treats_are_copied() -> None:
+    """What the target computes could not be treated: it computes nothing then, and the grade says so."""
     source = table("t", column("a", "TEXT"), column("b", "TEXT", generated=Generated.STORED, generated_sql="a"))
-    plan = translated(source, rules=(_rule("t", nul=NulPolicy.STRIP),))
-    assert [each.treatment.nul for each in only(plan).columns] == [NulPolicy.STRIP, NulPolicy.REJECT]
+    assert only(translated(source)).columns[1].generated is not None
+    plan = translated(source, rules=(_rule("t", "b", null_if_empty=True),))
+    assert [each.treatment.null_if_empty for each in only(plan).columns] == [False, True]
+    assert only(plan).columns[1].generated is None
+    assert "a rule changes the values of b" in graded(plan, ObjectKind.GENERATED_COLUMN, "b").reason
 
 
 @pytest.mark.parametrize(

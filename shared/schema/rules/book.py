@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.records.plan import JobOptions, TargetType
 from shared.records.rules import BadTextPolicy, NulPolicy, Rule, SourceForm, Treatment
-from shared.records.source import Generated, SourceCatalog, SourceColumn, SourceTable
+from shared.records.source import SourceCatalog, SourceColumn, SourceTable
 from shared.schema.names import fold
 from shared.schema.postgres_types import read_type
 from shared.schema.rules.checks import MOMENTS, check_rule, refuse_rule, refuse_unmatched
@@ -131,9 +131,7 @@ def _settings(rule: Rule, column: SourceColumn) -> Iterator[tuple[str, object]]:
         yield "exclude", True
     if rule.type is not None:
         yield "type", read_type(rule.type)
-    # The target computes a generated column by itself: nothing is done to its values.
-    treated = () if column.generated is not Generated.NO else ("form", "null_if_empty", "nul", "bad_utf8")
-    for key in treated:
+    for key in ("form", "null_if_empty", "nul", "bad_utf8"):
         value = getattr(rule, key)
         if value is not None:
             yield key, value

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, NoReturn
 
 from shared.errors import OperatorError
+from shared.quoting import quote
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.rules import BadTextPolicy, NulPolicy, Treatment
 from shared.schema.rules.book import RuleBook, Said
@@ -35,8 +36,14 @@ def _retreated(plan: TablePlan, column: TargetColumn, said: Said) -> TargetColum
         _refuse(f"{said.rule('name')} names {place} {said.name}", f"as {column.name}")
     if said.type is not None and said.type != column.type:
         _refuse(f"{said.rule('type')} gives {place} the type {said.type.sql}", f"as {column.type.sql}")
+    if column.generated is not None:
+        return column  # nothing comes into it but what the target computes
     wanted = fitting(said.treatment, column.type)
     _refuse_changes(place, column, wanted)
+    computed = [each.name for each in plan.columns if each.generated and quote(column.name) in each.generated.sql]
+    if computed and wanted != column.treatment:
+        text = f"the rules change the values of {place}, of which the target computes {', '.join(computed)}"
+        _refuse(f"{text} otherwise than the source", "as they are")
     return replace(column, treatment=wanted)
 
 
