@@ -35,6 +35,19 @@ def _default_home() -> Path:
     return Path(platformdirs.user_data_dir("pgconvoy", appauthor=False))
 
 
+class _File(TomlConfigSettingsSource):
+    """``pgconvoy.toml``, which holds nothing but ours: a key that is none of ours is a slip, and would do nothing."""
+
+    def __call__(self) -> dict[str, Any]:
+        known = sorted(self.settings_cls.model_fields)
+        for key in self.toml_data.keys() - set(known):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "no setting has that name"
+            msg = f"{Path(_TOML).resolve()} has the unknown key {key!r}: {hint}"
+            raise OperatorError(msg)
+        return super().__call__()
+
+
 class Settings(BaseSettings):
     """All settings; each is read from the environment as ``PGCONVOY_`` and its name in capitals.
 
@@ -103,6 +116,9 @@ class Settings(BaseSettings):
     @field_validator("rules", mode="before")
     @classmethod
     def _are_rules(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            msg = "are written with two brackets, one such heading a rule: [[rules]]"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic reports no TypeError
         if isinstance(given, str):
             msg = "are written into pgconvoy.toml as [[rules]], not into a variable: unset it"
             raise ValueError(msg)  # noqa: TRY004 - pydantic reports no TypeError
@@ -145,7 +161,7 @@ class Settings(BaseSettings):
             env_settings,
             dotenv_settings,
             file_secret_settings,
-            TomlConfigSettingsSource(settings_cls),
+            _File(settings_cls),
         )
 
     @property

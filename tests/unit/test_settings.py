@@ -145,6 +145,9 @@ def test_rules_are_read_from_the_file() -> None:
         ),
         ('rules = ["t"]', "rule 1 of pgconvoy.toml: .*; found 't'"),
         ("[[rules", "pgconvoy.toml cannot be read as TOML: "),
+        ('[[rule]]\ntable = "t"', r"pgconvoy\.toml has the unknown key 'rule': did you mean 'rules'"),
+        ("PGCONVOY_WORKERS = 3", r"pgconvoy\.toml has the unknown key 'PGCONVOY_WORKERS'"),
+        ('[rules]\ntable = "t"', r"rules of pgconvoy\.toml: are written with two brackets"),
     ],
 )
 def test_a_wrong_rule_is_named(text: str, said: str) -> None:

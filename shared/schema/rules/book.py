@@ -117,13 +117,13 @@ def _column(column: SourceColumn, about: Sequence[tuple[int, Rule]]) -> Said:
     for number, rule in about:
         if rule.column is not None and not matches(rule.column, column.name):
             continue
-        for key, value in _settings(rule, column):
+        for key, value in _settings(rule):
             values[key] = value
             by[key] = number
     return Said(**values, by=by)  # type: ignore[arg-type]  # each key with a value of its own type
 
 
-def _settings(rule: Rule, column: SourceColumn) -> Iterator[tuple[str, object]]:
+def _settings(rule: Rule) -> Iterator[tuple[str, object]]:
     """What a rule says of a column that it is about. Without a column, name and exclude are the table's."""
     if rule.column is not None and rule.name is not None:
         yield "name", rule.name
