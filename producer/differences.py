@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +17,10 @@ from shared.schema.dialect.moments import RANGE
 
 _BETWEEN: Final = "; "
 """What stands between the differences of one object."""
+_BY_HAND: Final = "by hand: "
+"""What stands before the SQL of an object that is refused."""
+_NUMBER: Final = re.compile(r"(?<!rule )\b[0-9][0-9,.]*\b(?: (\w+?)s?\b)?")
+"""A number and the noun that it counts."""
 _SEVERAL: Final = frozenset({ObjectKind.VIEW, ObjectKind.TRIGGER, ObjectKind.CHECK})
 """Kinds whose reason is a list of differences between expressions, each of which many objects share."""
 _EXTREMES: Final = frozenset({AS_DOUBLES, FAR_NUMBERS, JSON5, OVERFLOW, RANGE, REAL_RANGE})
@@ -43,6 +48,10 @@ class Difference:
     kind: ObjectKind
     text: str
     objects: tuple[ObjectGrade, ...]
+    said_of_all: bool = True
+    """False: `text` is what is said of the first of the objects; of others it differs in numbers, names or SQL."""
+    like: str = ""
+    """`text` without numbers, SQL and the object's own names: what objects have alike that differ in nothing else."""
     seldom: str = ""
     """For what few people will ever meet: in a few words what it is about. Empty: everybody should read it."""
 
@@ -57,7 +66,8 @@ def differences(grades: Iterable[ObjectGrade], *, whole: bool = False) -> list[D
     found: dict[object, list[Difference]] = {}
     for place, grade in enumerate(grades):
         for text in () if grade.grade is Grade.EXACT else (grade.reason,) if whole else _parts(grade):
-            found.setdefault((grade.grade, grade.kind, text, place if whole else 0), []).append(_of_one(grade, text))
+            each = _of_one(grade, text)
+            found.setdefault((grade.grade, grade.kind, place if whole else each.like), []).append(each)
     return sorted(_joined(map(_shared, found.values())), key=_weight)
 
 
@@ -68,11 +78,22 @@ def _parts(grade: ObjectGrade) -> Sequence[str]:
 
 def _of_one(grade: ObjectGrade, text: str) -> Difference:
     seldom = _seldom(grade.kind, text) if grade.grade is Grade.APPROXIMATED else ""
-    return Difference(grade=grade.grade, kind=grade.kind, text=text, objects=(grade,), seldom=seldom)
+    return Difference(
+        grade=grade.grade, kind=grade.kind, text=text, objects=(grade,), like=_like(grade, text), seldom=seldom
+    )
+
+
+def _like(grade: ObjectGrade, text: str) -> str:
+    """What many objects' reasons have in common that differ in numbers, names or SQL alone."""
+    said = text.partition(_BY_HAND)[0]
+    for own in filter(None, (grade.name, grade.table)):
+        said = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", "_", said)
+    return _NUMBER.sub(r"_ \1", said)
 
 
 def _shared(alike: Sequence[Difference]) -> Difference:
-    return replace(alike[0], objects=tuple(each.objects[0] for each in alike))
+    same = len({each.text for each in alike}) == 1
+    return replace(alike[0], objects=tuple(each.objects[0] for each in alike), said_of_all=same)
 
 
 def _joined(found: Iterable[Difference]) -> Iterable[Difference]:
@@ -81,7 +102,8 @@ def _joined(found: Iterable[Difference]) -> Iterable[Difference]:
     for each in found:
         by_objects.setdefault((each.objects, each.seldom), []).append(each)
     for alike in by_objects.values():
-        yield replace(alike[0], text=_BETWEEN.join(each.text for each in alike))
+        text = _BETWEEN.join(each.text for each in alike)
+        yield replace(alike[0], text=text, said_of_all=all(each.said_of_all for each in alike))
 
 
 def _weight(difference: Difference) -> tuple[bool, int, int]:

@@ -82,9 +82,10 @@ def _line(difference: Difference, longest: int) -> Text:
     first, *others = difference.objects
     what = f"{first.kind} {_named(first)}"
     if others:
+        which = "each" if difference.said_of_all else "the first"
         names = ", ".join(map(_named, difference.objects[:_FEW]))
         more = f" and {len(difference.objects) - _FEW} more" if len(difference.objects) > _FEW else ""
-        what = f"{counted(len(difference.objects), first.kind, _plural(first.kind))} ({names}{more}), each"
+        what = f"{counted(len(difference.objects), first.kind, _plural(first.kind))} ({names}{more}), {which}"
     return Text.assemble(
         (f"{difference.grade}", _COLOURS[difference.grade]), f": {what}: {one_line(difference.text, longest)}"
     )

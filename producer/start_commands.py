@@ -92,7 +92,7 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
     verbose: given.Verbose = False,
     as_json: given.Json = False,
 ) -> None:
-    """Say what `start` would do: types with reasons, chunks, expected rejects. Writes nothing anywhere."""
+    """Say what `start` would do: tables, types, expected rejects, and what of the schema differs. Changes nothing."""
     given.refuse_together("--sql", "--json", both=sql and as_json)
     settings = settings_of(source=source, target=target, schema=schema, chunk_mb=chunk_mb)
     options = JobOptions(

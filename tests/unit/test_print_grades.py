@@ -51,7 +51,7 @@ def test_objects_of_one_reason_share_a_line() -> None:
 
 def test_a_long_list_says_how_many_differences_it_leaves_out() -> None:
     """A screen of them, and how many lines --verbose would add."""
-    grades = [graded(ObjectKind.VIEW, f"v{n}", Grade.REFUSED, f"reason {n}") for n in range(25)]
+    grades = [graded(ObjectKind.VIEW, f"v{n}", Grade.REFUSED, f"reason {chr(97 + n)}") for n in range(25)]
     grades += [graded(ObjectKind.CHECK, f"{n}", Grade.APPROXIMATED, "laxer") for n in range(7)]
     assert printed(*grades)[-1] == "… and 6 more differences: --verbose"
 
@@ -129,3 +129,29 @@ def test_verbose_cuts_no_reason() -> None:
     grade = graded(ObjectKind.VIEW, "v", Grade.REFUSED, reason)
     assert printed(grade, verbose=True)[-1].endswith(reason)
     assert len(printed(grade)[-1]) < 400
+
+
+def test_objects_that_differ_in_numbers_and_sql_alone_share_a_line() -> None:
+    """What is said of the first of them stands for all; --verbose says it of each."""
+    grades = [
+        graded(ObjectKind.VIEW, f"v{n}", Grade.REFUSED, f"f is unknown; recreate it by hand: CREATE VIEW v{n} AS f()")
+        for n in range(80)
+    ]
+    grades += [
+        graded(ObjectKind.COLUMN, f"c{n}", Grade.APPROXIMATED, f"it holds {n} {word}: all become text")
+        for n, word in ((1, "integer"), (2, "integers"), (1000, "integers"))
+    ]
+    grades += [
+        graded(ObjectKind.COLUMN, f"d{n}", Grade.APPROXIMATED, f"rule {n} of pgconvoy.toml says so") for n in (1, 2)
+    ]
+    lines = printed(*grades)[4:]
+    assert lines[0] == (
+        "refused: 80 views (v0 of t, v1 of t, v2 of t and 77 more), the first: f is unknown;"
+        " recreate it by hand: CREATE VIEW v0 AS f()"
+    )
+    assert lines[1:] == [
+        "approximated: 3 columns (c1 of t, c2 of t, c1000 of t), the first: it holds 1 integer: all become text",
+        "approximated: column d1 of t: rule 1 of pgconvoy.toml says so",
+        "approximated: column d2 of t: rule 2 of pgconvoy.toml says so",
+    ]
+    assert len(printed(*grades, verbose=True)[4:]) == 85
