@@ -52,7 +52,7 @@ def ruled(
     """
     treatment = said.treatment if sampled else _needed(said.treatment, found)
     target = _target(found, said)
-    changes = list(_changes(found, said))
+    changes = list(_changes(found, said, fitting(said.treatment, target or chosen.type)))
     if target is None:
         doubt = "; ".join(part for part in (*changes, chosen.doubt) if part)
         return replace(chosen, doubt=doubt, treatment=fitting(treatment, chosen.type))
@@ -102,16 +102,17 @@ def _target(profile: ColumnProfile, said: Said) -> TargetType | None:
     return None
 
 
-def _changes(found: ColumnProfile, said: Said) -> Iterator[str]:
+def _changes(found: ColumnProfile, said: Said, treatment: Treatment) -> Iterator[str]:
     """What rules do to values, a clause for each that does something, or may: the profile asks not everything."""
     if said.form is not None and found.values:
         yield f"{said.rule('form')} reads its values as {_READ_AS[said.form]}"
     if not found.texts:
         return
-    if said.bad_utf8 is not BadTextPolicy.REJECT and found.invalid_texts != 0:
-        yield f"{said.rule('bad_utf8')} {_MENDS[said.bad_utf8].format(_number(found.invalid_texts, 'invalid text'))}"
-    if said.nul is not NulPolicy.REJECT and found.nul_texts != 0:
-        what = "leaves U+0000 out of" if said.nul is NulPolicy.STRIP else "puts U+2400 for U+0000 into"
+    if treatment.bad_utf8 is not BadTextPolicy.REJECT and found.invalid_texts != 0:
+        mended = _MENDS[treatment.bad_utf8].format(_number(found.invalid_texts, "invalid text"))
+        yield f"{said.rule('bad_utf8')} {mended}"
+    if treatment.nul is not NulPolicy.REJECT and found.nul_texts != 0:
+        what = "leaves U+0000 out of" if treatment.nul is NulPolicy.STRIP else "puts U+2400 for U+0000 into"
         yield f"{said.rule('nul')} {what} {_number(found.nul_texts, 'text')}"
     if said.null_if_empty and found.empty_texts != 0:
         yield f"{said.rule('null_if_empty')} makes NULL of {_number(found.empty_texts, 'empty text')}"

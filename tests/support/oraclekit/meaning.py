@@ -75,7 +75,7 @@ def _handled(value: Any, sql: str, handling: Handling) -> Any:
     if not isinstance(value, Text):
         return value
     text = value.decoded
-    if text is None:
+    if text is None and sql != "bytea":
         text = _recoded(value, handling.bad_utf8)
     if text is None:
         return value

@@ -27,6 +27,8 @@ _TABLES = """
      WHERE job_id = %s ORDER BY id
 """
 _MICROS = "(extract(epoch FROM {}) * 1000000)::bigint"
+_MICROS_SINCE = "(extract(epoch FROM {{}} - '2000-01-01 00:00:00+00'::{}) * 1000000)::numeric + 946684800000000"
+"""PostgreSQL counts moments from 2000; of one beyond 64 bits since 1970 it would round the last decimals."""
 _READ: Final[dict[str, tuple[str, Callable[[Any], Hashable]]]] = {
     "double precision": ("float8send({})", bytes),
     "real": ("float8send({}::float8)", bytes),
@@ -38,8 +40,8 @@ _READ: Final[dict[str, tuple[str, Callable[[Any], Hashable]]]] = {
     "jsonb": ("{}::text", json_meaning),
     "date": ("{} - date '1970-01-01'", int),
     "time without time zone": (_MICROS, int),
-    "timestamp without time zone": (_MICROS, int),
-    "timestamp with time zone": (_MICROS, int),
+    "timestamp without time zone": (_MICROS_SINCE.format("timestamp"), int),
+    "timestamp with time zone": (_MICROS_SINCE.format("timestamptz"), int),
 }
 """How psycopg2 reads a type without loss, and what is made of it; all others are read as they are."""
 

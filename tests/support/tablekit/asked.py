@@ -39,7 +39,7 @@ def asked_for(draw: st.DrawFn, tables: Sequence[MadeTable]) -> Asked:
     if draw(st.booleans()):
         for table in tables:
             for column in table.columns:
-                if not column.generated and draw(st.integers(0, 2)) == 0:
+                if not column.generated and draw(st.booleans()):
                     rule = draw(_rules(table, column))
                     rules.append(rule)
                     handlings[table.name, column.name] = _handling(rule)

@@ -105,7 +105,7 @@ def _columns(draw: st.DrawFn, *, strict: bool) -> list[MadeColumn]:
 @st.composite
 def _constraints(draw: st.DrawFn, name: str) -> str:
     said = []
-    if draw(st.integers(0, 5)) == 0:
+    if draw(st.integers(0, 7)) == 0:
         said.append("NOT NULL")
     if draw(st.integers(0, 3)) == 0:
         said.append("DEFAULT " + draw(_DEFAULTS))
@@ -161,7 +161,7 @@ def _tables(draw: st.DrawFn) -> MadeTable:
         constraints=(key,) if key else (),
         options=" " + options,
         indexes=tuple(indexes),
-        rows=tuple(draw(st.lists(draw(_rows(len(plain))), max_size=12))),
+        rows=tuple(draw(st.lists(draw(_rows(len(plain))), min_size=draw(st.sampled_from([0, 5, 9])), max_size=20))),
         rowids=() if without_rowid else tuple(draw(st.lists(_ROWIDS, max_size=3))),
     )
 

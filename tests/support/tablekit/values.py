@@ -72,7 +72,7 @@ _POOLS: list[st.SearchStrategy[Any]] = [
     st.integers(-(10**5), 10**5).map(lambda c: c / 100),
     _ANY_TEXT, _DAYS, st.dates().map(str), _CLOCKS, _STAMPS, st.datetimes().map(str), _ZONED, _UUIDS, _TRUTHS, _JSON,
     _NUMERALS, _SPECIAL, _INVALID, _BLOBS, st.binary(min_size=16, max_size=16),
-    st.sampled_from(["a", "A", "b", "a ", "ä"]), _LONG,
+    st.sampled_from(["a", "A", "b", "a ", "ä"]), st.sampled_from(["", "12", "x"]), _LONG,
 ]  # fmt: skip
 ANYTHING = st.none() | st.one_of(_POOLS)
 
