@@ -134,7 +134,8 @@ def test_ctrl_c_leaves_no_server(settings: Settings, tmp_path: Path, temporary: 
         text=True,
         start_new_session=True,
     )
-    await_true(lambda: servers_in(temporary), "the private server runs")
+    await_true(lambda: servers_in(temporary) or running.poll() is not None, "the private server runs")
+    assert running.poll() is None, running.communicate()[1]
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130, told
