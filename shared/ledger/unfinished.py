@@ -32,16 +32,16 @@ def finishing_commands(ledger: Ledger, schema: str, names: Sequence[str]) -> dic
 
 
 def superseded_jobs(ledger: Ledger, schema: str, names: Sequence[str]) -> tuple[int, ...]:
-    """The jobs that ended failed or cancelled over some of these target tables, whose place a new job takes."""
+    """The jobs that ended failed or cancelled over none but these target tables: a new job takes their place."""
     statement = (
         sa.select(jobs.c.id)
         .join(tables, tables.c.job_id == jobs.c.id)
         .where(
             jobs.c.state.in_([JobState.FAILED, JobState.CANCELLED]),
             tables.c.target_schema == schema,
-            tables.c.target_name.in_(names),
         )
-        .distinct()
+        .group_by(jobs.c.id)
+        .having(sa.func.bool_and(tables.c.target_name.in_(names)))
         .order_by(jobs.c.id)
     )
     return tuple(row.id for row in ledger.run(statement))
