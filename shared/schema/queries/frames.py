@@ -74,6 +74,10 @@ def resolve(node: Any, frame: Frame, aliases: Mapping[str, Any] | None = None) -
         UntranslatableError: for columns that do not exist, are ambiguous or are not part of the job.
     """
     holder = exp.Paren(this=node.copy())
+    if holder.find(exp.Match) is not None:
+        # Its left side may be the table itself, which is no column.
+        msg = "it searches with MATCH: ask the generated tsvector column, as the grade of the virtual table says"
+        raise UntranslatableError(msg)
     for each in list(holder.find_all(exp.In)):
         _write_out(each)
     for column in _own_columns(holder):
