@@ -121,14 +121,22 @@ def test_a_private_server_that_does_not_start_is_no_error(
     assert list(temporary.iterdir()) == []
 
 
-def test_ctrl_c_leaves_no_server(settings: Settings, tmp_path: Path, temporary: Path) -> None:
-    """Interrupted while the private server is there, it is stopped and removed all the same."""
+_SLOW = """
+import sys, time, producer.planning
+producer.planning.tried = lambda *_: time.sleep(60)
+from producer.cli import main
+sys.exit(main())
+"""
+"""A plan of so small a source is over before anybody can see its server."""
+
+
+def planning(settings: Settings, temporary: Path) -> subprocess.Popen[str]:
+    """`producer plan` in a process of its own, while its private server runs."""
     need_embedded()
     assert settings.source_url is not None
-    environment = {**os.environ, "PYTHONPATH": str(Path(producer.__file__).parents[1])}
     running = subprocess.Popen(
-        [sys.executable, "-m", "producer", "plan", "--source", settings.source_url.get_secret_value()],
-        env=environment,
+        [sys.executable, "-c", _SLOW, "plan", "--source", settings.source_url.get_secret_value()],
+        env={**os.environ, "PYTHONPATH": str(Path(producer.__file__).parents[1])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -136,6 +144,30 @@ def test_ctrl_c_leaves_no_server(settings: Settings, tmp_path: Path, temporary: 
     )
     await_true(lambda: servers_in(temporary) or running.poll() is not None, "the private server runs")
     assert running.poll() is None, running.communicate()[1]
+    return running
+
+
+def test_the_next_plan_removes_what_a_killed_one_left(
+    settings: Settings, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After SIGKILL the server goes on, and nobody else would ever end it; a plan that runs keeps its own."""
+    monkeypatch.setattr(private_postgres, "_YOUNG_SECONDS", 0)
+    killed = planning(settings, temporary)
+    killed.kill()
+    killed.communicate(timeout=60)
+    (left,) = temporary.glob("pgconvoy-plan-*")
+    with private_postgres.private_target(settings):
+        (mine,) = temporary.glob("pgconvoy-plan-*")
+        assert mine != left
+        plan_only(settings, JobOptions(), _Told())
+        assert list(temporary.glob("pgconvoy-plan-*")) == [mine]
+    assert list(temporary.glob("pgconvoy-plan-*")) == []
+    await_true(lambda: not servers_in(temporary), "no private server is left")
+
+
+def test_ctrl_c_leaves_no_server(settings: Settings, temporary: Path) -> None:
+    """Interrupted while the private server is there, it is stopped and removed all the same."""
+    running = planning(settings, temporary)
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130, told
