@@ -90,7 +90,7 @@ def counted_classes(profile: ColumnProfile) -> str:
     """Say what was found: ``9 integers and 2 texts``."""
     counts = {"integer": profile.integers, "real": profile.reals, "text": profile.texts, "blob": profile.blobs}
     found = [f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count]
-    return " and ".join(found) or "no values"
+    return " and ".join(part for part in (", ".join(found[:-1]), *found[-1:]) if part) or "no values"
 
 
 def empty_texts_hint(profile: ColumnProfile) -> str:

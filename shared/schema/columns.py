@@ -109,11 +109,17 @@ def _grades(
     return tuple(grades)
 
 
+def _is_searched(draft: Draft, position: int) -> bool:
+    """Whether it is an empty column of a search, which has no declared type and is for texts all the same."""
+    virtual = draft.table.virtual
+    return virtual is not None and virtual.module.is_search and not draft.profile_of(position).values
+
+
 def _doubts(draft: Draft, position: int, given: GivenName) -> list[str]:
     source, doubts = draft.table.columns[position], []
     if given.reason:
         doubts.append(f"named {given.name} in the target, since {given.reason}")
-    if draft.types[position].doubt:
+    if draft.types[position].doubt and not _is_searched(draft, position):
         doubts.append(draft.types[position].doubt)
     if _is_rowid(draft, source) and not _continues(draft, position):
         doubts.append(f"{draft.types[position].type.sql} cannot go on as an identity: the target gives out no ids")

@@ -22,6 +22,7 @@ _NOW: Final = "statement_timestamp()"
 """SQLite's CURRENT_TIMESTAMP stands still within a statement, PostgreSQL's within a transaction."""
 _UTC: Final = f"{_NOW} AT TIME ZONE 'UTC'"
 _BY_HAND: Final = "set it by hand"
+_ANOTHER: Final = "where new rows need one, set another by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def translate_default(sql: str, target: TargetType, affinity: Affinity) -> Trans
             return TranslatedDefault(sql=literal(stored(constant, affinity), target))
         return _computed(sql, expression, target)
     except UnfitError as error:
-        return _refused(sql, str(error))
+        return _refused(sql, f"{error}; {_ANOTHER}")
     except UntranslatableError as error:
         return _refused(sql, f"{error}; {_BY_HAND}")
 

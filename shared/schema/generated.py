@@ -9,9 +9,10 @@ from typing import Final
 
 from sqlglot import exp
 
-from shared.records.plan import GeneratedPlan, Grade, ObjectGrade, TargetColumn
+from shared.records.plan import GeneratedPlan, Grade, ObjectGrade, TargetColumn, TypeKind
 from shared.records.source import Generated, ObjectKind, SourceColumn, StorageClass
 from shared.schema.columns import PlannedColumns
+from shared.schema.declared import Affinity, read_declared
 from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE
 from shared.schema.dialect.expressions import translate_expression
 from shared.schema.dialect.parsing import parse_sqlite_expression
@@ -27,6 +28,9 @@ _ERRORS_INSTEAD: Final = frozenset({OVERFLOW, REAL_RANGE})
 _COPIED: Final = "its values are copied, and the target computes no new ones"
 _UNREADABLE: Final = "what it is computed from could not be read"
 _CHANGING: Final = "PostgreSQL computes a column from nothing but the row, and this depends on more"
+_SPELLS_A_NUMBER: Final = (
+    "SQLite makes a number of a text that spells one in a column declared {}; text keeps it as it is"
+)
 _STORED: Final = "stored in the target, where the source computes it when it is read"
 
 
@@ -120,7 +124,22 @@ def _translated(draft: Draft, source: SourceColumn, target: TargetColumn, scope:
         raise UntranslatableError("; ".join(doubts))
     if not translated.immutable:
         raise UntranslatableError(_CHANGING)
-    return translated
+    return _as_stored(draft, source, target, translated)
+
+
+def _as_stored(draft: Draft, source: SourceColumn, target: TargetColumn, translated: Translated) -> Translated:
+    """Reckon with what the column's affinity makes of a computed text: a number, where it spells one.
+
+    Raises:
+        UntranslatableError: where that happened, or nobody knows.
+    """
+    affinity = read_declared(source.declared_type, strict=draft.table.strict).affinity
+    if target.type.kind is not TypeKind.TEXT or affinity in {Affinity.TEXT, Affinity.BLOB}:
+        return translated
+    doubt = _SPELLS_A_NUMBER.format(source.declared_type)
+    if set(target.classes) - {StorageClass.TEXT} or draft.profile.sampled_rows is not None:
+        raise UntranslatableError(doubt)
+    return replace(translated, doubts=(*translated.doubts, doubt))
 
 
 def _treated(draft: Draft, named: set[str]) -> list[str]:

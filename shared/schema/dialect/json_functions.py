@@ -20,7 +20,7 @@ from shared.schema.names import fold
 
 NULL_IS_JSON: Final = "NULL passes as JSON, as it does in SQLite from version 3.45 on"
 STRICT_JSON: Final = "a text that is no JSON, or JSON5 that newer versions of SQLite read, is an error"
-JSON5: Final = "JSON5, which newer versions of SQLite take for valid, is not valid"
+DEEP_JSON: Final = "JSON of more than 1,000 levels is valid, which SQLite takes for none"
 JSON_TEXT: Final = "JSON that becomes a text is spelled by PostgreSQL: its spaces, the order of its names, its numbers"
 _STEP: Final = re.compile(r'\.(?:"([^"]*)"|([^."\[\]]+))|\[(#-)?(\d+)\]')
 
@@ -132,7 +132,7 @@ def _json_valid(walk: Walk, arguments: Sequence[Value]) -> Value:
     if value.kind in JSONS:
         return truth("true" if value.not_null else f"(CASE WHEN {value.sql} IS NOT NULL THEN true END)")
     if walk.scope.version >= _HAS_IS_JSON and value.kind is TypeKind.TEXT and len(arguments) == 1:
-        walk.doubt(JSON5)
+        walk.doubt(DEEP_JSON)
         return truth(f"({value.sql} IS JSON)")
     return refuse(f"json_valid({value.sql}): PostgreSQL can ask that from version 16 on")
 

@@ -85,10 +85,10 @@ def _julian(number: float) -> int | None:
         (text,) = connection.execute("SELECT strftime('%Y-%m-%d %H:%M:%f', ?)", (number,)).fetchone()
     if text is None or text.startswith("-"):
         return _before_year_1(number)
-    if text.startswith("0000"):
-        # SQLite's year 0 is a leap year, like 2000: 146,097 days are 400 years.
-        return int((datetime.fromisoformat("2" + text[1:]) - datetime(1970, 1, 1)) / _MICRO) - 5 * 146_097 * _DAY  # noqa: DTZ001
-    return (datetime.fromisoformat(text) - datetime(1970, 1, 1)) // _MICRO  # noqa: DTZ001 - of UTC on both sides
+    # SQLite's year 0 is a leap year, like 2000; 146,097 days are 400 years.
+    early = text.startswith("0000")
+    moment_ = datetime.fromisoformat("2000" + text[4:] if early else text)
+    return (moment_ - datetime(1970, 1, 1)) // _MICRO - early * 5 * 146_097 * _DAY  # noqa: DTZ001 - of UTC on both sides
 
 
 def _before_year_1(number: float) -> int | None:
