@@ -88,7 +88,7 @@ def _julian(number: float) -> int | None:
     # SQLite's year 0 is a leap year, like 2000; 146,097 days are 400 years.
     early = text.startswith("0000")
     moment_ = datetime.fromisoformat("2000" + text[4:] if early else text)
-    return (moment_ - datetime(1970, 1, 1)) // _MICRO - early * 5 * 146_097 * _DAY  # noqa: DTZ001 - of UTC on both sides
+    return int((moment_ - datetime(1970, 1, 1)) // _MICRO) - early * 5 * 146_097 * _DAY  # noqa: DTZ001 - of UTC on both sides
 
 
 def _before_year_1(number: float) -> int | None:

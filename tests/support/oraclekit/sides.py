@@ -55,12 +55,18 @@ class _Column:
 
 
 def problems_of(
-    url: str, path: Path, job: int, handlings: Mapping[tuple[str, str], Handling] | None = None
+    url: str,
+    path: Path,
+    job: int,
+    handlings: Mapping[tuple[str, str], Handling] | None = None,
+    *,
+    sampled: bool = False,
 ) -> list[str]:
     """Say what is not as it must be: each row of the source is in the target, every value what it means there, or it is
     kept whole as a reject because a value of it has no place; and nothing else is in either.
 
-    `handlings` are what rules say, by the source's names of table and column.
+    `handlings` are what rules say, by the source's names of table and column. Where types were chosen by a sample, a
+    rule may make a NULL in a column that stayed NOT NULL: its row may be a reject.
     """
     problems: list[str] = []
     with closing(psycopg2.connect(url)) as target, closing(_open(path)) as source:
@@ -79,12 +85,15 @@ def problems_of(
             ]
             rows = _source_rows(source, table, [column.source for column in columns])
             held = _target_rows(target, schema, name, columns)
-            rejected = Counter(_decoded(row) for (row,) in _rows(target, _REJECTS, (number,)))
-            problems += [f"table {table!r}: {each}" for each in _differences(rows, held, rejected, columns)]
+            kept = [(_decoded(row), reason) for row, reason in _rows(target, _REJECTS, (number,))]
+            rejected = Counter(row for row, _ in kept)
+            emptied = Counter(row for row, reason in kept if sampled and "violates not-null constraint" in reason)
+            found = _differences(rows, held, rejected, columns, emptied)
+            problems += [f"table {table!r}: {each}; reasons: { ({reason for _, reason in kept}) }" for each in found]
     return problems
 
 
-_REJECTS = "SELECT row FROM pgconvoy.rejects WHERE table_id = %s"
+_REJECTS = "SELECT row, reason FROM pgconvoy.rejects WHERE table_id = %s"
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -98,13 +107,15 @@ def _differences(
     held: Counter[tuple[Hashable, ...]],
     rejected: Counter[tuple[Hashable, ...]],
     columns: Sequence[_Column],
+    emptied: Counter[tuple[Hashable, ...]],
 ) -> list[str]:
     wanted: Counter[tuple[Hashable, ...]] = Counter()
     refused: Counter[tuple[Hashable, ...]] = Counter()
     for row in rows:
         meant = tuple(meaning(value, column.type, column.handling) for value, column in zip(row, columns, strict=True))
-        if NO_PLACE in meant:
-            refused[tuple(map(_stored, row))] += 1
+        kept = tuple(map(_stored, row))
+        if NO_PLACE in meant or (meant.count(None) > row.count(None) and refused[kept] < emptied[kept]):
+            refused[kept] += 1
         else:
             wanted[meant] += 1
     shown = [f"{column.name} {column.type}" for column in columns]
