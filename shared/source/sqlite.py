@@ -141,13 +141,15 @@ class SqliteReader:
                 target: SQLite stores a price of 5.00 as an integer. Done only where each integer is a double exactly.
 
         Raises:
-            NotArrowableError: where a column of the chunk mixes storage classes, or a text is not valid UTF-8.
+            NotArrowableError: where a column of the chunk mixes storage classes, a text is not valid UTF-8, or it is
+                computed by whichever SQLite reads it.
         """
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
             if self._encoding != UTF_8:
                 refuse_invalid(self._sqlite, read, key_range)
             rows = self._count(read, key_range)
             table = sqlite_read.read_arrow(self._arrow_connection(), read, key_range, rows=rows)
+            sqlite_read.refuse_computed_texts(self._sqlite, read, table)
         suspected = set(read.columns if suspects is None else suspects)
         could_be = [
             name

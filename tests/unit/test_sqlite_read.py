@@ -51,6 +51,22 @@ def test_columns_are_named_by_position_and_typed_by_what_is_stored(reader_of: Re
     assert table.to_pylist() == [{"0": 1, "1": 1.5, "2": "é\0", "3": b"\xff", "4": None}]
 
 
+def test_texts_that_are_computed_when_they_are_read_are_read_row_by_row(tmp_path: Path) -> None:
+    """Two versions of SQLite are at hand, which spell a real in two ways; numbers and stored texts are alike."""
+    path = tmp_path / "computed.db"
+    columns = "r REAL, twice AS (r * 2) VIRTUAL, kept TEXT AS (r || 'x') STORED, shown TEXT AS (r || 'x') VIRTUAL"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"CREATE TABLE t({columns})")
+        connection.execute("INSERT INTO t(r) VALUES (0.1234567890123456789)")
+    with open_sqlite(str(path), frozen=True) as reader:
+        (table,) = reader.catalog().tables
+        read = TableRead(table="t", chunk_key=table.chunk_key, columns=("r", "twice", "kept", "shown"))
+        with pytest.raises(NotArrowableError, match="'shown' of table 't' is computed when it is read"):
+            reader.read_arrow(read, EVERYTHING)
+        others = TableRead(table="t", chunk_key=table.chunk_key, columns=("r", "twice", "kept"))
+        assert reader.read_arrow(others, EVERYTHING).num_rows == 1
+
+
 def test_a_chunk_without_rows_is_a_table_without_rows(reader_of: ReaderOf) -> None:
     """Every column is there, none has a type."""
     reader, read = reader_of("CREATE TABLE t(a, b)", [])
