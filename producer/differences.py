@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.records.plan import Grade, ObjectGrade
 from shared.records.source import ObjectKind
-from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE
+from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE, ROUNDED
 from shared.schema.dialect.comparisons import AS_DOUBLES
 from shared.schema.dialect.conversions import FAR_NUMBERS
 from shared.schema.dialect.json_functions import DEEP_JSON
@@ -23,7 +23,7 @@ _NUMBER: Final = re.compile(r"(?<!rule )\b[0-9][0-9,.]*\b(?: (\w+?)s?\b)?")
 """A number and the noun that it counts."""
 _SEVERAL: Final = frozenset({ObjectKind.VIEW, ObjectKind.TRIGGER, ObjectKind.CHECK})
 """Kinds whose reason is a list of differences between expressions, each of which many objects share."""
-_EXTREMES: Final = frozenset({AS_DOUBLES, DEEP_JSON, FAR_NUMBERS, OVERFLOW, RANGE, REAL_RANGE})
+_EXTREMES: Final = frozenset({AS_DOUBLES, DEEP_JSON, FAR_NUMBERS, OVERFLOW, RANGE, REAL_RANGE, ROUNDED})
 _UNSEEN: Final = frozenset({ObjectKind.INDEX, ObjectKind.UNIQUE_KEY, ObjectKind.PRIMARY_KEY, ObjectKind.FOREIGN_KEY})
 """Kinds whose names stand in no query."""
 _WORST_FIRST: Final = {Grade.REFUSED: 0, Grade.APPROXIMATED: 1, Grade.EXACT: 2}

@@ -13,7 +13,7 @@ from shared.records.plan import GeneratedPlan, Grade, ObjectGrade, TargetColumn,
 from shared.records.source import Generated, ObjectKind, SourceColumn, StorageClass
 from shared.schema.columns import PlannedColumns
 from shared.schema.declared import Affinity, read_declared
-from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE
+from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE, ROUNDED
 from shared.schema.dialect.expressions import translate_expression
 from shared.schema.dialect.parsing import parse_sqlite_expression
 from shared.schema.dialect.scope import Scope, Translated, UntranslatableError
@@ -25,6 +25,8 @@ HAS_VIRTUAL: Final = 180000
 """The version of PostgreSQL that computes a generated column when it is read, as VIRTUAL asks."""
 _ERRORS_INSTEAD: Final = frozenset({OVERFLOW, REAL_RANGE})
 """Doubts about values that PostgreSQL refuses; those that it takes are the source's."""
+_EXACT_INTEGERS: Final = 2**53
+"""Up to here a double holds every integer."""
 _COPIED: Final = "its values are copied, and the target computes no new ones"
 _UNREADABLE: Final = "what it is computed from could not be read"
 _CHANGING: Final = "PostgreSQL computes a column from nothing but the row, and this depends on more"
@@ -119,7 +121,8 @@ def _translated(draft: Draft, source: SourceColumn, target: TargetColumn, scope:
         raise UntranslatableError(msg)
     translated = translate_expression(source.generated_sql, scope, wanted=target.type)
     overflown = OVERFLOW in translated.doubts and StorageClass.REAL in target.classes
-    doubts = [doubt for doubt in translated.doubts if doubt not in _ERRORS_INSTEAD or overflown]
+    harmless = _ERRORS_INSTEAD | ({ROUNDED} if _stays_exact(draft, source) else set())
+    doubts = [doubt for doubt in translated.doubts if doubt not in harmless or overflown]
     if doubts:
         raise UntranslatableError("; ".join(doubts))
     if not translated.immutable:
@@ -127,12 +130,26 @@ def _translated(draft: Draft, source: SourceColumn, target: TargetColumn, scope:
     return _as_stored(draft, source, target, translated)
 
 
+def _stays_exact(draft: Draft, source: SourceColumn) -> bool:
+    """Whether no integer that the source's rows count with, nor what they make of them, is beyond a double's."""
+    tree = parse_sqlite_expression(source.generated_sql or "")
+    literals = [abs(int(each.this)) for each in tree.find_all(exp.Literal) if str(each.this).isdigit()]
+    profiles = [profile for name, profile in draft.profile.columns.items() if fold(name) in _named_by(source)]
+    ends = [end for profile in profiles for end in (profile.integer_min, profile.integer_max) if end is not None]
+    products, sums = (len(list(tree.find_all(kind))) for kind in (exp.Mul, exp.Binary))
+    largest = max([1, *literals, *map(abs, ends)])
+    return draft.profile.sampled_rows is None and largest ** (products + 1) * 2**sums <= _EXACT_INTEGERS
+
+
 def _as_stored(draft: Draft, source: SourceColumn, target: TargetColumn, translated: Translated) -> Translated:
     """Reckon with what the column's affinity makes of a computed text: a number, where it spells one.
 
     Raises:
-        UntranslatableError: where that happened, or nobody knows.
+        UntranslatableError: where that happened, or nobody knows; and where the type has a limit.
     """
+    if "(" in target.type.sql:
+        msg = f"{target.type.sql} may not hold all that it makes"
+        raise UntranslatableError(msg)
     affinity = read_declared(source.declared_type, strict=draft.table.strict).affinity
     if target.type.kind is not TypeKind.TEXT or affinity in {Affinity.TEXT, Affinity.BLOB}:
         return translated

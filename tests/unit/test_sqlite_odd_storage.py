@@ -87,14 +87,14 @@ def test_columns_that_table_info_hides(tmp_path: Path) -> None:
     """Generated columns are read like any others, stored or not."""
     with closing(sqlite3.connect(tmp_path / "g.db")) as connection:
         connection.executescript(
-            "CREATE TABLE t(a INT, v TEXT AS (a || '!'), s INT AS (a * 2) STORED, z TEXT);"
+            "CREATE TABLE t(a INT, v TEXT AS (a || '!'), s INT AS (a * 2) STORED, n INT AS (a + 1), z TEXT);"
             "INSERT INTO t(a, z) VALUES (4, 'end');"
         )
     with open_source(str(tmp_path / "g.db"), frozen=True) as reader:
-        assert _values(reader) == [4, "4!", 8, "end"]
+        assert _values(reader) == [4, "4!", 8, 5, "end"]
         (table,) = reader.catalog().tables
-        read = TableRead(table="t", chunk_key=table.chunk_key, columns=("v", "s"))
-        assert reader.read_arrow(read, EVERYTHING).to_pydict() == {"0": ["4!"], "1": [8]}
+        read = TableRead(table="t", chunk_key=table.chunk_key, columns=("s", "n"))
+        assert reader.read_arrow(read, EVERYTHING).to_pydict() == {"0": [8], "1": [5]}
         assert reader.profile(table).columns["v"].longest_text == 2
 
 

@@ -15,6 +15,7 @@ from shared.schema.dialect.values import DOUBLE, NULL, Holds, Value, integer, re
 from shared.schema.dialect.walk import Handler, Walk, refuse, shown
 
 REAL_RANGE: Final = "a result beyond a double's range is an error in PostgreSQL, and an infinity or 0 in SQLite"
+ROUNDED: Final = "an integer beyond 2^53 is rounded where it is counted with numbers that may have a fraction"
 OVERFLOW: Final = "a result beyond 64 bits is an error in PostgreSQL, and a real in SQLite"
 
 
@@ -38,6 +39,8 @@ def _sum_like(operator: str) -> Handler:
         holds = Holds.REAL if Holds.REAL in {left.holds, right.holds} else Holds.NUMBER
         first, second = _doubles(walk, left, right)
         walk.doubt(REAL_RANGE)
+        if holds is Holds.NUMBER:
+            walk.doubt(ROUNDED)
         return Value(sql=f"({first} {operator} {second})", type=DOUBLE, holds=holds)
 
     return handle
@@ -86,6 +89,7 @@ def _quotient(walk: Walk, node: Any) -> Value:
     exact = f"({first} / {_divisor(second, right)})"
     if Holds.REAL in {left.holds, right.holds}:
         return real(exact)
+    walk.doubt(ROUNDED)
     # Numbers without a fraction are integers to SQLite, and so is their quotient.
     whole = " AND ".join(f"{value.sql} = trunc({value.sql})" for value in operands if value.holds is Holds.NUMBER)
     return Value(sql=f"(CASE WHEN {whole} THEN trunc{exact} ELSE {exact} END)", type=DOUBLE, holds=Holds.NUMBER)

@@ -10,7 +10,6 @@ from shared.schema.dialect.values import (
     INTEGERS,
     JSONS,
     NUMERIC,
-    TEXT,
     Holds,
     Value,
 )
@@ -69,7 +68,8 @@ def _to_text(walk: Walk, value: Value, wanted: TargetType) -> str | None:
     if value.kind is TypeKind.BOOLEAN and value.holds is Holds.TEXT:
         refuse(f"{value.sql} was a text that spelled a truth")
     sql = as_text(walk, value)
-    return sql if wanted.sql in {TEXT.sql, "character varying"} else f"{sql}::{wanted.sql}"
+    # A cast to a length would cut without a word; what is stored in a column is held to it.
+    return f"{sql}::{wanted.sql}" if wanted.sql.endswith("citext") else sql
 
 
 def _to_boolean(walk: Walk, value: Value, _: TargetType) -> str | None:
