@@ -31,6 +31,10 @@ def _moment(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), **options)
 
 
+def _seconds(name: str, comment: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Double, comment=comment)
+
+
 def _identity() -> sa.Column[int]:
     return sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True)
 
@@ -59,6 +63,8 @@ jobs = sa.Table(
     _moment("ended_at"),
     _moment("finish_sent_at", comment="when finish_job was last asked for"),
     sa.Column("error", sa.Text),
+    sa.Column("max_load", JSONB(none_as_null=True), comment="the load that the operator allows; NULL: any"),
+    sa.Column("in_flight", sa.Integer, comment="how many chunks may be copied at once now; NULL: any number"),
     sa.CheckConstraint(_one_of("state", JobState), name="jobs_state"),
     sa.CheckConstraint(f"(state IN ({_listed(JOB_ENDS)})) = (ended_at IS NOT NULL)", name="jobs_ended"),
 )
@@ -115,6 +121,12 @@ chunks = sa.Table(
     sa.Column("mismatches", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("compare_failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
+    _seconds("wait_s", "from the message's sending to the claim"),
+    _seconds("read_s", "reading the source"),
+    _seconds("convert_s", "bringing values to the target's types"),
+    _seconds("write_s", "PostgreSQL taking the rows"),
+    _seconds("commit_s", "the commit; written after it, so NULL where the worker was lost in between"),
+    _seconds("compare_s", "the whole comparison"),
     sa.UniqueConstraint("table_id", "number"),
     sa.CheckConstraint(_one_of("state", ChunkState), name="chunks_state"),
     sa.CheckConstraint(f"path IS NULL OR {_one_of('path', CopyPath)}", name="chunks_path"),

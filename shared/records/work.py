@@ -18,6 +18,10 @@ class CopyPath(enum.StrEnum):
     """Arrow columns, binary COPY straight into a table that the job made."""
     ARROW_UPSERT = "arrow_upsert"
     """Arrow columns, binary COPY into a temporary table, then INSERT … ON CONFLICT."""
+    ARROW_COMPARED = "arrow_compared"
+    """Arrow columns of both sides compared first; only rows that differ are written, as by ARROW_UPSERT."""
+    ARROW_SPLIT = "arrow_split"
+    """Arrow columns for the rows that fit, row by row for the few others, in one transaction."""
     CAREFUL_BARE = "careful_bare"
     """Row by row in Python into a table that the job made; refused rows become rejects."""
     CAREFUL_UPSERT = "careful_upsert"
@@ -39,6 +43,18 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTimes:
+    """Where a chunk's time went, in seconds of the clock; what ran side by side counts once for each."""
+
+    read_s: float = 0.0
+    """Reading the source."""
+    convert_s: float = 0.0
+    """Bringing values to the target's types."""
+    write_s: float = 0.0
+    """PostgreSQL taking the rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyResult:
     """What copying one chunk wrote, before it is committed."""
 
@@ -48,6 +64,7 @@ class CopyResult:
     rejects: tuple[Reject, ...] = ()
     fingerprint: str = ""
     """Digest of the source rows as they were read."""
+    times: CopyTimes = CopyTimes()
 
 
 class MismatchKind(enum.StrEnum):
