@@ -27,6 +27,7 @@ from shared.ledger.attempts import (
     finish_if_current,
     hold_if_current,
     mark_started,
+    note_commit,
     record_rejects,
 )
 from shared.ledger.jobs import read_job, read_table
@@ -43,6 +44,7 @@ from shared.target.upsert import upsert
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
+from workers.timing import ChunkTimer, Stage
 
 log = logging.getLogger(__name__)
 _NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
@@ -71,29 +73,31 @@ def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
         table = read_table(ledger, chunk.table_id)
         mark_started(ledger, chunk.table_id)
     assert table is not None  # noqa: S101 - the ledger's foreign key says so
+    timer = ChunkTimer()
     try:
         reach(Point.CLAIMED, chunk.id)
-        result = _copy(context, job, chunk, table.plan)
+        result = _copy(context, job, chunk, table.plan, timer)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded with the chunk
         return _record_failure(context, chunk, table.plan, error)
     reach(Point.COMMITTED_NOT_ACKNOWLEDGED, chunk.id)
     if result is None:
         return f"attempt {chunk.attempt} was overtaken"
+    _note_commit(context, chunk, timer)
     return f"copied {result.rows} rows by {result.path}"
 
 
-def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> CopyResult | None:
+def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer) -> CopyResult | None:
     """Take the fast path, and the careful one where Arrow or PostgreSQL can't take the chunk as a whole."""
     with context.source(job) as reader:
         try:
-            return _copy_columns(context, reader, job, chunk, plan)
+            return _copy_columns(context, reader, job, chunk, plan, timer)
         except SourceChangedError:
             raise
         except (NotArrowableError, PermanentError, MissingParentError) as reason:
             if isinstance(reason, MissingParentError) and not _is_last(context, chunk):
                 raise  # the parent's chunk may not have been copied yet
             log.info("%s takes the careful path: %s", _place(chunk, plan), reason)
-            return _copy_rows(context, reader, job, chunk, plan)
+            return _copy_rows(context, reader, job, chunk, plan, timer)
 
 
 def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
@@ -101,7 +105,7 @@ def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
 
 
 def _copy_columns(
-    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
     with context.arrow(f"copy chunk {chunk.id}") as connection, _translated(chunk, plan):
         ledger = ArrowLedger(connection)
@@ -109,43 +113,60 @@ def _copy_columns(
         if not hold_if_current(ledger, chunk):
             return None
         reach(Point.HELD, chunk.id)
-        rows, fingerprint = _read_columns(context, reader, job, chunk, plan)
+        rows, fingerprint = _read_columns(context, reader, job, chunk, plan, timer)
         bare = plan.load is LoadPath.BARE
-        written = write_bare(connection, rows, plan) if bare else upsert(connection, rows, plan)
+        with timer.stage(Stage.WRITE):
+            written = write_bare(connection, rows, plan) if bare else upsert(connection, rows, plan)
         path = CopyPath.ARROW_BARE if bare else CopyPath.ARROW_UPSERT
-        result = CopyResult(path=path, rows=written, fingerprint=fingerprint)
+        result = CopyResult(path=path, rows=written, fingerprint=fingerprint, times=timer.times())
         finish_if_current(ledger, chunk, result)
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)
-        connection.commit()
+        with timer.stage(Stage.COMMIT):
+            connection.commit()
     return result
 
 
 def _read_columns(
-    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> tuple[pa.Table, str]:
     """Read a chunk and convert it; returns what is written, and the digest of what was read."""
     suspects = None if plan.sampled else [column.source for column in plan.columns if column.mixed]
     numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
-    source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
-    context.refuse_changed(reader, job)
-    return to_target(source_rows, plan.columns), fingerprint_of(source_rows)
+    with timer.stage(Stage.READ):
+        source_rows = reader.read_arrow(plan.read, chunk.key_range, suspects=suspects, as_numbers=numbers)
+        context.refuse_changed(reader, job)
+    with timer.stage(Stage.CONVERT):
+        return to_target(source_rows, plan.columns), fingerprint_of(source_rows)
 
 
 def _copy_rows(
-    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan
+    context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
-    batches = FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS))
-    with _translated(chunk, plan), closing(batches) as rows, context.store.transaction() as ledger:
+    read = closing(FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS)))
+    transaction = timer.end(Stage.COMMIT, context.store.transaction())
+    with _translated(chunk, plan), read as rows, transaction as ledger:
         if not hold_if_current(ledger, chunk):
             return None
         connection = ledger.connection.connection.dbapi_connection
-        written = write_carefully(connection, rows, plan, reject_orphans=_is_last(context, chunk))
+        batches = timer.each(Stage.READ, rows)
+        with timer.stage(Stage.CONVERT):
+            written = write_carefully(connection, batches, plan, reject_orphans=_is_last(context, chunk))
+        timer.move(written.times.write_s, of=Stage.CONVERT, to=Stage.WRITE)
         context.refuse_changed(reader, job)
-        result = replace(written, fingerprint=rows.fingerprint())
+        result = replace(written, fingerprint=rows.fingerprint(), times=timer.times())
         record_rejects(ledger, chunk, plan, result.rejects)
         finish_if_current(ledger, chunk, result)
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)
     return result
+
+
+def _note_commit(context: WorkerContext, chunk: Chunk, timer: ChunkTimer) -> None:
+    """Add what was not known before the commit; the rows are there, whatever becomes of this."""
+    try:
+        with context.store.transaction() as ledger:
+            note_commit(ledger, chunk, timer.commit_s)
+    except (SQLAlchemyError, ConvoyError) as lost:
+        log.info("the time of a commit was not noted: %s", sentence_of(lost))
 
 
 def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error: Exception) -> str:

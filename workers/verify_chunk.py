@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
+from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,8 +52,9 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         assert table is not None  # noqa: S101 - the ledger's foreign key says so
         rejected = rejects_of(ledger, chunk_id)
         reach(Point.COMPARING, chunk.id)
+        begun = monotonic()
         with context.source_for_reads(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
             context.refuse_changed(reader, job)
-        record_comparison(ledger, chunk, comparison)
+        record_comparison(ledger, chunk, replace(comparison, seconds=monotonic() - begun))
     return f"compared {comparison.rows} rows, {comparison.found} mismatches"

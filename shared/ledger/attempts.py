@@ -30,6 +30,11 @@ def seconds(value: float) -> Any:
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, value)
 
 
+def _since(moment: sa.ColumnElement[Any]) -> Any:
+    """Seconds from a moment to now, by PostgreSQL's clock; NULL where there was no such moment."""
+    return sa.extract("epoch", sa.func.clock_timestamp() - moment)
+
+
 def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None:
     """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended."""
     active = sa.exists().where(jobs.c.id == chunks.c.job_id, jobs.c.state.not_in(JOB_ENDS))
@@ -48,6 +53,7 @@ def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None
             started_at=sa.func.clock_timestamp(),
             not_before=None,
             error=None,
+            wait_s=_since(chunks.c.enqueued_at),
         )
         .returning(chunks)
     )
@@ -77,10 +83,29 @@ def finish_if_current(ledger: Ledger, chunk: Chunk, result: CopyResult) -> bool:
             rejects=len(result.rejects),
             path=result.path.value,
             fingerprint=result.fingerprint,
+            read_s=result.times.read_s,
+            convert_s=result.times.convert_s,
+            write_s=result.times.write_s,
+            commit_s=sa.null(),
         )
         .returning(chunks.c.id)
     )
     return bool(ledger.run(statement))
+
+
+def note_commit(ledger: Ledger, chunk: Chunk, commit_s: float) -> None:
+    """Note how long the commit took, after it; nothing happens where the chunk is another attempt's, or is held.
+
+    Args:
+        ledger: A transaction of its own; it does not wait for the disk.
+        chunk: As it was claimed.
+        commit_s: Seconds.
+    """
+    arrived = chunks.c.state.in_((ChunkState.COPIED, ChunkState.VERIFIED))
+    ours = (chunks.c.id == chunk.id, chunks.c.attempt == chunk.attempt, arrived)
+    free = sa.select(chunks.c.id).where(*ours).with_for_update(skip_locked=True).scalar_subquery()
+    ledger.run(sa.text("SET LOCAL synchronous_commit TO off"))
+    ledger.run(sa.update(chunks).where(chunks.c.id == free).values(commit_s=commit_s))
 
 
 def fail_if_current(

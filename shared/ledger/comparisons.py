@@ -54,7 +54,13 @@ def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> N
     ledger.run(
         sa.update(chunks)
         .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPIED)
-        .values(state=state, compared_at=sa.func.clock_timestamp(), mismatches=comparison.found, error=None)
+        .values(
+            state=state,
+            compared_at=sa.func.clock_timestamp(),
+            mismatches=comparison.found,
+            error=None,
+            compare_s=comparison.seconds,
+        )
     )
 
 

@@ -103,6 +103,8 @@ class Comparison:
     """How many mismatches there are."""
     mismatches: tuple[Mismatch, ...] = ()
     """The first of them, at most 1,000."""
+    seconds: float | None = None
+    """How long it took; None where nobody looked at the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 import psycopg2
@@ -13,7 +14,7 @@ from shared.errors import ConvoyError
 from shared.quoting import qualified, quote, quote_list
 from shared.records.keys import SourceRow, Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
-from shared.records.work import CopyPath, CopyResult, Reject
+from shared.records.work import CopyPath, CopyResult, CopyTimes, Reject
 from shared.target.application_path import application_path
 from shared.target.convert import written
 from shared.target.convert_values import ValueDoesNotFit, adapt
@@ -57,7 +58,7 @@ def write_carefully(
     where rows may be overwritten, a number for each key.
 
     Rows that don't fit, or that PostgreSQL refuses for their values, become rejects; all others are written.
-    The result's fingerprint is left empty.
+    The result's fingerprint is left empty; of its times, only the one of writing is told.
 
     Args:
         connection: psycopg2's.
@@ -78,7 +79,8 @@ def write_carefully(
         for rows in _bounded(writer.fitting(batch)):
             writer.write(rows)
     writer.settle()
-    return CopyResult(path=_PATHS[plan.load], rows=writer.written, rejects=tuple(writer.rejects))
+    times = CopyTimes(write_s=writer.seconds)
+    return CopyResult(path=_PATHS[plan.load], rows=writer.written, rejects=tuple(writer.rejects), times=times)
 
 
 class _Writer:
@@ -101,6 +103,8 @@ class _Writer:
         self._seen_table = f"{_SEEN}{uuid.uuid4().hex}" if any(map(needs_server, self._keys)) else ""
         self._late: list[tuple[_FitRow, psycopg2.Error]] = []
         self.written = 0
+        self.seconds = 0.0
+        """How long PostgreSQL was at the rows."""
         self.rejects: list[Reject] = []
 
     def prepare(self) -> None:
@@ -201,7 +205,11 @@ class _Writer:
             parts = [self._head.encode() + values + self._tail.encode(), self._noting_keys(cursor, rows)]
             if len(rows) > 1:  # two rows of one key must be found before one overwrites the other
                 parts.reverse()
-            cursor.execute(_BEGIN.encode() + b"".join(parts) + _END.encode())
+            begun = monotonic()
+            try:
+                cursor.execute(_BEGIN.encode() + b"".join(parts) + _END.encode())
+            finally:
+                self.seconds += monotonic() - begun
         self.written += len(rows)
 
     def _noting_keys(self, cursor: Any, rows: Sequence[_FitRow]) -> bytes:

@@ -70,6 +70,10 @@ def test_a_killed_worker_costs_one_attempt_and_no_row(
     assert waiting.returncode == 0, out + err
     assert_each_row_once(target_url)
     assert ledger_rows(target_url, f"SELECT attempt FROM pgconvoy.chunks WHERE id = {victim}") == [(attempts,)]
+    untimed = ledger_rows(target_url, "SELECT id FROM pgconvoy.chunks WHERE commit_s IS NULL")
+    assert untimed == ([(victim,)] if point is Point.COMMITTED_NOT_ACKNOWLEDGED else [])
+    times = "wait_s IS NULL OR read_s IS NULL OR convert_s IS NULL OR write_s IS NULL OR compare_s IS NULL"
+    assert ledger_rows(target_url, f"SELECT id FROM pgconvoy.chunks WHERE {times}") == []
 
 
 @pytest.mark.parametrize("point", [Point.BUILDING, Point.COMPARING, Point.FINISHING])

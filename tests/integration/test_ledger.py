@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from shared.ledger.attempts import (
     fail_if_current,
     finish_if_current,
     hold_if_current,
+    note_commit,
     record_rejects,
     rescue_lost,
 )
@@ -47,7 +49,17 @@ from shared.ledger.steps import Step
 from shared.ledger.tables import SCHEMA, chunks, jobs, metadata, tables
 from shared.ledger.upgrade import check_ledger, upgrade_ledger
 from shared.records.keys import KeyRange, RawText
-from shared.records.work import Chunk, Comparison, CopyPath, CopyResult, Mismatch, MismatchKind, PlannedChunk, Reject
+from shared.records.work import (
+    Chunk,
+    Comparison,
+    CopyPath,
+    CopyResult,
+    CopyTimes,
+    Mismatch,
+    MismatchKind,
+    PlannedChunk,
+    Reject,
+)
 
 RESULT = CopyResult(path=CopyPath.ARROW_BARE, rows=1, fingerprint="columns:00")
 
@@ -99,6 +111,72 @@ def test_a_ledger_of_a_newer_version_is_refused(store: LedgerStore) -> None:
         ledger.connection.execute(sa.text(f"UPDATE {SCHEMA}.alembic_version SET version_num = '9999'"))
     with store.transaction() as ledger, pytest.raises(OperatorError, match="made by a newer pgconvoy"):
         check_ledger(ledger.connection)
+
+
+def times_of(store: LedgerStore, chunk_id: int) -> tuple[float | None, ...]:
+    """A chunk's times as the ledger holds them: read, convert, write, commit, compare."""
+    columns = (chunks.c.read_s, chunks.c.convert_s, chunks.c.write_s, chunks.c.commit_s, chunks.c.compare_s)
+    with store.transaction() as ledger:
+        return tuple(ledger.run(sa.select(*columns).where(chunks.c.id == chunk_id))[0])
+
+
+def wait_of(store: LedgerStore, chunk_id: int) -> float | None:
+    """How long a chunk's message waited, as the ledger holds it."""
+    with store.transaction() as ledger:
+        waited: float | None = ledger.run(sa.select(chunks.c.wait_s).where(chunks.c.id == chunk_id))[0][0]
+    return waited
+
+
+def test_a_claim_notes_how_long_the_message_waited(store: LedgerStore) -> None:
+    """The wait is from the message's sending to the claim, by PostgreSQL's clock; without a message it is unknown."""
+    _, table_id = record(store, chunks=2)
+    sent, unsent = chunk_ids(store, table_id)
+    with store.transaction() as ledger:
+        ledger.run(
+            sa.update(chunks)
+            .where(chunks.c.id == sent)
+            .values(enqueued_at=sa.func.clock_timestamp() - sa.text("interval '90 s'"))
+        )
+        ledger.run(sa.update(chunks).where(chunks.c.id == unsent).values(enqueued_at=None))
+    claim(store, sent)
+    claim(store, unsent)
+    assert wait_of(store, sent) == pytest.approx(90, abs=10)
+    assert wait_of(store, unsent) is None
+
+
+def test_a_chunk_keeps_where_its_time_went(store: LedgerStore) -> None:
+    """Reading, converting and writing are recorded with the rows, the commit after it, the comparison with itself."""
+    _, table_id = record(store, chunks=1)
+    (chunk_id,) = chunk_ids(store, table_id)
+    chunk = claim(store, chunk_id)
+    result = replace(RESULT, times=CopyTimes(read_s=1.5, convert_s=0.25, write_s=3.0))
+    finish(store, chunk, result)
+    assert times_of(store, chunk_id) == (1.5, 0.25, 3.0, None, None)
+    with store.transaction() as ledger:
+        note_commit(ledger, chunk, 0.125)
+    with store.transaction() as ledger:
+        record_comparison(ledger, chunk, Comparison(rows=1, seconds=2.0))
+    assert times_of(store, chunk_id) == (1.5, 0.25, 3.0, 0.125, 2.0)
+
+
+def test_a_commit_is_noted_for_its_own_attempt_and_waits_for_nobody(store: LedgerStore) -> None:
+    """Another attempt's chunk, one that did not arrive and one that somebody holds are left as they are."""
+    _, table_id = record(store, chunks=2)
+    mine, other = chunk_ids(store, table_id)
+    chunk = claim(store, mine)
+    with store.transaction() as ledger:
+        note_commit(ledger, chunk, 1.0)
+    finish(store, chunk)
+    finish(store, claim(store, other))
+    with store.transaction() as ledger:
+        note_commit(ledger, replace(chunk, attempt=2), 1.0)
+    with store.transaction() as holder, store.transaction() as ledger:
+        assert hold_uncompared(holder, mine) is not None
+        note_commit(ledger, chunk, 1.0)
+    assert times_of(store, mine)[3] is None
+    with store.transaction() as ledger:
+        note_commit(ledger, chunk, 1.0)
+    assert (times_of(store, mine)[3], times_of(store, other)[3]) == (1.0, None)
 
 
 def test_a_chunk_is_claimed_once(store: LedgerStore) -> None:
