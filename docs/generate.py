@@ -171,6 +171,7 @@ def _block(moves: Mapping[Any, frozenset[Any]], first: enum.StrEnum) -> Callable
 
 _BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "chunk states": _block(states.CHUNK_MOVES, states.ChunkState.PENDING),
+    "build states": _block(states.BUILD_MOVES, states.BuildState.PENDING),
     "table states": _block(states.TABLE_MOVES, states.TableState.PENDING),
     "job states": _block(states.JOB_MOVES, states.JobState.PLANNED),
     **generate_fidelity.BLOCKS,

@@ -1,4 +1,4 @@
-"""States of chunks, tables and jobs, each with how it is reached and what a crash leaves, and the legal moves.
+"""States of chunks, builds, tables and jobs, each with how it is reached and what a crash leaves, and the legal moves.
 
 chunk:  pending -> copying -> copied -> verified
             ^         |          ^         |        verify again: verified -> copied
@@ -30,6 +30,21 @@ class ChunkState(enum.StrEnum):
     """Never begun, since the job was cancelled."""
 
 
+class BuildState(enum.StrEnum):
+    """The life of a key's or index's build that is a task of its own."""
+
+    PENDING = "pending"
+    """Recorded, or put back by a retry or rescue. A crash leaves it here; rescue queues it again."""
+    BUILDING = "building"
+    """Claimed by an attempt that holds the build's row. A crash frees the row and rescue puts it back."""
+    BUILT = "built"
+    """The index and this word were committed together; the grade says where it is less than planned."""
+    LEFT_OUT = "left_out"
+    """PostgreSQL refused it, and the grade says why; the table goes on without it."""
+    FAILED = "failed"
+    """Rows violate the key, or its attempts are used up: the table fails."""
+
+
 class TableState(enum.StrEnum):
     """The life of a table in a job."""
 
@@ -38,7 +53,8 @@ class TableState(enum.StrEnum):
     COPYING = "copying"
     """Chunks are on their way."""
     BUILDING = "building"
-    """All rows are there; keys and indexes are built in one transaction. A crash rolls it back; rescue repeats it."""
+    """All rows are there; keys and indexes are built: of a large table each in a task of its own, of others in one
+    transaction. A crash rolls the open ones back; rescue repeats them."""
     VERIFYING = "verifying"
     """Keys are there; chunks are compared."""
     COMPLETED = "completed"
@@ -79,6 +95,14 @@ CHUNK_MOVES: Final = MappingProxyType(
     }
 )
 
+BUILD_MOVES: Final = MappingProxyType(
+    {
+        BuildState.PENDING: frozenset({BuildState.BUILDING}),
+        BuildState.BUILDING: frozenset({BuildState.BUILT, BuildState.LEFT_OUT, BuildState.FAILED, BuildState.PENDING}),
+    }
+)
+"""What has ended stays so: a table that is built again, after a requeue, gets new builds."""
+
 TABLE_MOVES: Final = MappingProxyType(
     {
         # A table without rows is built at once.
@@ -109,6 +133,7 @@ JOB_MOVES: Final = MappingProxyType(
 )
 
 TABLE_ENDS: Final = frozenset({TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED})
+BUILD_ENDS: Final = frozenset({BuildState.BUILT, BuildState.LEFT_OUT, BuildState.FAILED})
 JOB_ENDS: Final = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_REJECTS, JobState.FAILED, JobState.CANCELLED})
 
 

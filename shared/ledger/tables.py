@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from shared.ledger.states import JOB_ENDS, TABLE_ENDS, ChunkState, JobState, TableState
+from shared.ledger.states import BUILD_ENDS, JOB_ENDS, TABLE_ENDS, BuildState, ChunkState, JobState, TableState
 from shared.records.work import CopyPath, MismatchKind
 
 SCHEMA: Final = "pgconvoy"
@@ -149,6 +149,38 @@ chunks = sa.Table(
 rejects = sa.Table(
     "rejects",
     metadata,
+builds = sa.Table(
+    "builds",
+    metadata,
+    _identity(),
+    _reference("job_id", "jobs"),
+    _reference("table_id", "tables"),
+    sa.Column("position", sa.Integer, nullable=False, comment="in the table's plan"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="of the index in the target"),
+    sa.Column("bytes_expected", sa.BigInteger, nullable=False, comment="estimated: the largest is built first"),
+    sa.Column("state", sa.Text, nullable=False, server_default=BuildState.PENDING.value),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0", comment="also the fencing number"),
+    sa.Column("worker", sa.Text),
+    _moment("enqueued_at", comment="when a message for it was last sent; NULL: none is under way"),
+    _moment("not_before", comment="when its next attempt may begin"),
+    _moment("started_at"),
+    _moment("ended_at"),
+    sa.Column("grade", sa.Text, comment="what the object is less than planned"),
+    sa.Column("reason", sa.Text, comment="why it is less"),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("table_id", "name"),
+    sa.CheckConstraint(_one_of("state", BuildState), name="builds_state"),
+    sa.CheckConstraint(f"(state IN ({_listed(BUILD_ENDS)})) = (ended_at IS NOT NULL)", name="builds_ended"),
+    sa.CheckConstraint("(grade IS NULL) = (reason IS NULL)", name="builds_graded"),
+    sa.CheckConstraint(f"state <> '{BuildState.FAILED}' OR error IS NOT NULL", name="builds_failed"),
+    sa.CheckConstraint(f"state <> '{BuildState.LEFT_OUT}' OR grade IS NOT NULL", name="builds_left_out"),
+    sa.CheckConstraint(
+        f"state <> '{BuildState.BUILDING}' OR (attempt > 0 AND worker IS NOT NULL AND started_at IS NOT NULL)",
+        name="builds_building",
+    ),
+)
+
     _identity(),
     _reference("job_id", "jobs"),
     _reference("table_id", "tables"),
