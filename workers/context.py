@@ -7,7 +7,7 @@ import functools
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
 from shared.target.connections import SessionSettings, connect_arrow, connect_rows
 from shared.target.replay import await_replay
+from workers.kept import KeptConnection, KeptSources
 
 
 class WorkerContext:
@@ -37,6 +38,28 @@ class WorkerContext:
         )
         self.dispatcher = Dispatcher(self.store, Broker(settings), settings)
         self._ledger_checked = False
+        self.sources = KeptSources()
+        self._copying = KeptConnection(
+            lambda: connect_arrow(settings.target, self._session("copying", durable=False, kept=True))
+        )
+        self._reading = KeptConnection(
+            lambda: connect_arrow(
+                settings.target_for_reads, self._session("reading", durable=False, kept=True, reads_only=True)
+            )
+        )
+
+    def close(self) -> None:
+        """Close what this process opened."""
+        self._copying.close()
+        self._reading.close()
+        self.store.close()
+
+    def abandon(self) -> None:
+        """Forget what a parent process opened, without closing it there."""
+        self._copying.abandon()
+        self._reading.abandon()
+        self.sources.abandon()
+        self.store.abandon()
 
     def check_ledger(self) -> None:
         """Refuse a ledger of another version, once a process."""
@@ -63,34 +86,34 @@ class WorkerContext:
             SourceChangedError: where the fingerprint differs.
             TransientError: where this worker can't see the source: another one may.
         """
-        try:
-            reader = open_source(job.snapshot_url, frozen=job.options.snapshot)
-        except SourceError as error:
-            msg = f"worker {self.worker} cannot read the source: {error}"
-            raise TransientError(msg) from error
-        with reader:
+        url, frozen = job.snapshot_url, job.options.snapshot
+        with self.sources.use(url, frozen=frozen, open_reader=lambda: self._open_source(url, frozen=frozen)) as reader:
             self.refuse_changed(reader, job)
             yield reader
 
+    def _open_source(self, url: str, *, frozen: bool) -> SourceReader:
+        try:
+            return open_source(url, frozen=frozen)
+        except SourceError as error:
+            msg = f"worker {self.worker} cannot read the source: {error}"
+            raise TransientError(msg) from error
+
     @contextmanager
-    def arrow(self, name: str) -> Iterator[Any]:
-        """Connect to the target for one transaction of columns."""
-        with closing(connect_arrow(self.settings.target, self._session(name, durable=False))) as connection:
+    def arrow(self, name: str, job_id: int) -> Iterator[Any]:
+        """Connect to the target for one transaction of columns; see `KeptConnection.use`."""
+        with self._copying.use(f"pgconvoy {name}", job_id) as connection:
             yield connection
 
     @contextmanager
-    def arrow_for_reads(self, name: str) -> Iterator[Any]:
-        """Connect to the target, or its replica, for verification: one snapshot, and nothing is written.
+    def arrow_for_reads(self, name: str, job_id: int) -> Iterator[Any]:
+        """Connect to the target, or its replica, for verification: one snapshot, and nothing can be written.
 
         Raises:
             TransientError: where the replica does not catch up with the target in time.
         """
-        session = self._session(name, durable=False)
-        with closing(connect_arrow(self.settings.target_for_reads, session)) as connection:
+        with self._reading.use(f"pgconvoy {name}", job_id) as connection:
             if self.settings.target_replica_url is not None:
                 await_replay(connection, self._written_until(), longest_s=self.settings.lock_timeout_s)
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
 
     def _written_until(self) -> str:
@@ -114,7 +137,7 @@ class WorkerContext:
         if reader.fingerprint() != job.fingerprint:
             raise SourceChangedError.since(job.id, job.snapshot_url)
 
-    def _session(self, name: str, *, durable: bool) -> SessionSettings:
+    def _session(self, name: str, *, durable: bool, kept: bool = False, reads_only: bool = False) -> SessionSettings:
         settings = self.settings
         return SessionSettings(
             application_name=f"pgconvoy {name}",
@@ -122,6 +145,8 @@ class WorkerContext:
             lock_timeout_s=settings.lock_timeout_s,
             idle_timeout_s=settings.idle_timeout_s,
             durable=durable,
+            kept=kept,
+            reads_only=reads_only,
         )
 
 
@@ -134,5 +159,5 @@ def worker_context() -> WorkerContext:
 def forget_context() -> None:
     """Drop what a parent process opened, without closing its connections."""
     if worker_context.cache_info().currsize:
-        worker_context().store.abandon()
+        worker_context().abandon()
     worker_context.cache_clear()

@@ -107,7 +107,7 @@ def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
 def _copy_columns(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
-    with context.arrow(f"copy chunk {chunk.id}") as connection, _translated(chunk, plan):
+    with context.arrow(f"copy chunk {chunk.id}", job.id) as connection, _translated(chunk, plan):
         ledger = ArrowLedger(connection)
         # Held before the first row is read: a chunk that nobody holds counts as lost after a few seconds.
         if not hold_if_current(ledger, chunk):

@@ -96,7 +96,10 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
     already = mismatches_of_chunks(ledger, table.id)
     plan = table.plan
     try:
-        with context.source_for_reads(job) as reader, context.arrow_for_reads(f"verify table {table.id}") as connection:
+        with (
+            context.source_for_reads(job) as reader,
+            context.arrow_for_reads(f"verify table {table.id}", job.id) as connection,
+        ):
             rows = reader.count_rows(plan.read.table)
             expected = rows if plan.row_limit is None else min(rows, plan.row_limit)
             comparison = compare_table(

@@ -53,7 +53,10 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         rejected = rejects_of(ledger, chunk_id)
         reach(Point.COMPARING, chunk.id)
         begun = monotonic()
-        with context.source_for_reads(job) as reader, context.arrow_for_reads(f"verify chunk {chunk_id}") as connection:
+        with (
+            context.source_for_reads(job) as reader,
+            context.arrow_for_reads(f"verify chunk {chunk_id}", job.id) as connection,
+        ):
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
             context.refuse_changed(reader, job)
         record_comparison(ledger, chunk, replace(comparison, seconds=monotonic() - begun))

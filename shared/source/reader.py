@@ -24,6 +24,9 @@ class SourceReader(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def close(self) -> None:
+        """Close what was opened; leaving the reader as a context manager does the same."""
+
     def fingerprint(self) -> str:
         """Identify this very content cheaply: another file, or a changed one, answers otherwise."""
 

@@ -49,6 +49,10 @@ class SessionSettings:
     """PostgreSQL ends a transaction that is idle for so long."""
     durable: bool
     """False: synchronous_commit is off, for what is lost together with the record of it."""
+    kept: bool = False
+    """Whether it stays open between uses; unused for `idle_timeout_s`, PostgreSQL (14 and later) ends it."""
+    reads_only: bool = False
+    """Each transaction sees one snapshot and can write nothing."""
 
 
 def connect_arrow(url: str, session: SessionSettings) -> Any:
@@ -127,6 +131,10 @@ def _server_settings(session: SessionSettings) -> dict[str, str]:
     }
     if not session.durable:
         settings["synchronous_commit"] = "off"
+    if session.kept:
+        settings["idle_session_timeout"] = settings["idle_in_transaction_session_timeout"]
+    if session.reads_only:
+        settings |= {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
     return settings
 
 

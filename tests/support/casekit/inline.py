@@ -88,4 +88,4 @@ def inline_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforc
     try:
         yield Workforce(dispatcher=context.dispatcher, broker=broker, fleet=None)
     finally:
-        context.store.close()
+        context.close()
