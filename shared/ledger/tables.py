@@ -65,6 +65,8 @@ jobs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("max_load", JSONB(none_as_null=True), comment="the load that the operator allows; NULL: any"),
     sa.Column("in_flight", sa.Integer, comment="how many chunks may be copied at once now; NULL: any number"),
+    sa.Column("load", JSONB(none_as_null=True), comment="the load as it was last measured"),
+    _moment("paced_until", comment="under a limit of bytes a second: when the next chunk may begin"),
     sa.CheckConstraint(_one_of("state", JobState), name="jobs_state"),
     sa.CheckConstraint(f"(state IN ({_listed(JOB_ENDS)})) = (ended_at IS NOT NULL)", name="jobs_ended"),
 )
@@ -107,6 +109,7 @@ chunks = sa.Table(
     sa.Column("source_bytes", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default=ChunkState.PENDING.value),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0", comment="also the fencing number"),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0", comment="how often its worker was lost"),
     sa.Column("worker", sa.Text),
     _moment("enqueued_at", comment="when a message for it was last sent; NULL: none is under way"),
     _moment("not_before", comment="when its next attempt may begin"),
@@ -146,9 +149,6 @@ chunks = sa.Table(
     sa.Index("chunks_open", "job_id", "table_id", postgresql_where=sa.text("state IN ('pending', 'copying')")),
 )
 
-rejects = sa.Table(
-    "rejects",
-    metadata,
 builds = sa.Table(
     "builds",
     metadata,
@@ -181,6 +181,9 @@ builds = sa.Table(
     ),
 )
 
+rejects = sa.Table(
+    "rejects",
+    metadata,
     _identity(),
     _reference("job_id", "jobs"),
     _reference("table_id", "tables"),
