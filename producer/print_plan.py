@@ -13,6 +13,7 @@ from producer.print_failures import failures_view
 from producer.print_grades import graded, print_grades, print_not_exact
 from producer.print_status import table_of
 from producer.print_tables import LONG_LIST, columns_view, hidden_tables, tables_view
+from producer.print_times import times_lines
 from producer.views import Finding, Outcome, PlanView, Report, ReportTable
 from producer.wording import count, counted, moment, one_line, span, state
 from shared.records.plan import Grade, ProfileMode, TypesPolicy
@@ -22,6 +23,8 @@ from shared.schema.rules.effects import RuleEffect
 _FEW = 5
 """Things that a rule did, and versions of the source, on one line."""
 _MIB = 1024 * 1024
+_STEPS = ("read", "convert", "write", "commit", "rest", "compare")
+"""Of a worker's time, as the times of a table name them."""
 _OUTCOMES = {
     Outcome.OK: ("ok", "green"),
     Outcome.NOTE: ("note", "cyan"),
@@ -78,6 +81,10 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
         console.print(Text.assemble((f"{name:<12}", "bold"), text), soft_wrap=True)
     console.print(_report_tables(report.tables))
     console.print(_sums(report), soft_wrap=True)
+    if report.times is not None:
+        console.print(_report_times(report.tables, verbose=verbose))
+    for line in times_lines(report.times):
+        console.print(line, soft_wrap=True)
     for line in failures_view(report.failures):
         console.print(line, soft_wrap=True)
     if report.shown_mismatches:
@@ -146,6 +153,20 @@ def _report_tables(tables: Iterable[ReportTable]) -> Table:
             count(table.mismatches),
             paths or count(table.chunks),
         )
+    return view
+
+
+def _report_times(tables: Iterable[ReportTable], *, verbose: bool) -> Table:
+    """Where the workers' time went, the longest tables first; `verbose` shows all of a long list."""
+    view = table_of("time of", "workers", *(name for name in _STEPS))
+    timed = sorted(
+        ((table.source, table.times) for table in tables if table.times is not None),
+        key=lambda each: each[1].copy_s + each[1].compare_s,
+        reverse=True,
+    )
+    for name, times in timed if verbose else timed[:LONG_LIST]:
+        shares = (f"{times.shares[step]:.0%}" for step in _STEPS)
+        view.add_row(one_line(name), span(times.copy_s + times.compare_s), *shares)
     return view
 
 

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from producer.print_times import times_lines
 from producer.records import JobProgress, TableLine
 from producer.views import JobLine
 from producer.wording import count, counted, moment, one_line, percent, phase, rate, size, span, state
@@ -59,13 +60,14 @@ def _running_row(table: TableLine) -> Iterable[RenderableType]:
 
 
 def status_view(progress: JobProgress, *, seconds: float | None = None) -> Group:
-    """A job and its tables.
+    """A job and its tables, and where its time went.
 
     Args:
         progress: Where it is.
-        seconds: How long a command worked at it, for the headline.
+        seconds: How long a command worked at it, for the headline; where it went is then left to `producer status`.
     """
-    return Group(_headline(progress, seconds), _tables(progress), *_errors(progress.tables))
+    times = times_lines(progress.times) if seconds is None else ()
+    return Group(_headline(progress, seconds), _tables(progress), *_errors(progress.tables), *times)
 
 
 def _headline(progress: JobProgress, seconds: float | None) -> Text:

@@ -8,11 +8,15 @@ from datetime import datetime
 from typing import Final
 
 from producer.records import JobProgress, TableLine
+from producer.times import times_view
 from shared.ledger.states import TABLE_ENDS
-from shared.records.work import Job, TableProgress
+from shared.records.work import NO_TIMES, Job, TableProgress, TimeSums
 
 _WINDOW_S: Final = 20.0
 """Rates are of the last 20 seconds: long enough for chunks of a few seconds each, short enough to follow a change."""
+
+JobTimes = tuple[TimeSums, Mapping[int, TimeSums]]
+"""Of a job, and of its tables by their ids."""
 
 
 class Pace:
@@ -40,13 +44,16 @@ class Pace:
         return rows, bytes_, work
 
 
-def table_line(table: TableProgress, *, now: datetime, copied_until: datetime | None) -> TableLine:
+def table_line(
+    table: TableProgress, *, now: datetime, copied_until: datetime | None, times: TimeSums = NO_TIMES
+) -> TableLine:
     """Say where a table is; its rate is taken over the time that it copied.
 
     Args:
         table: The ledger's counts.
         now: By the ledger's clock, as all its times are.
         copied_until: When its latest chunk arrived.
+        times: Of its chunks.
     """
     bytes_ = min(table.bytes_copied, max(table.bytes_expected, table.bytes_copied))
     copying = table.copied < table.chunks or not table.planned
@@ -72,6 +79,7 @@ def table_line(table: TableProgress, *, now: datetime, copied_until: datetime | 
         mismatches=table.mismatches,
         paths=table.paths,
         error=table.error,
+        times=times_view(times),
     )
 
 
@@ -82,6 +90,7 @@ def job_progress(
     now: datetime,
     copied_until: Mapping[int, datetime],
     pace: Pace | None = None,
+    times: JobTimes = (NO_TIMES, {}),
 ) -> JobProgress:
     """Add a job's tables up.
 
@@ -91,6 +100,7 @@ def job_progress(
         now: By the ledger's clock.
         copied_until: When each table's latest chunk arrived, by table id.
         pace: Where somebody watches: it gets this sample, and rates are its own; else they are since the job began.
+        times: Of all its chunks, and of each table's by table id.
     """
     compares = job.options.verify and not job.options.schema_only
     rows = sum(table.rows_copied for table in tables)
@@ -120,7 +130,16 @@ def job_progress(
         elapsed_s=elapsed,
         created_at=job.created_at,
         ended_at=job.ended_at,
-        tables=tuple(table_line(table, now=now, copied_until=copied_until.get(table.table_id)) for table in tables),
+        tables=tuple(
+            table_line(
+                table,
+                now=now,
+                copied_until=copied_until.get(table.table_id),
+                times=times[1].get(table.table_id, NO_TIMES),
+            )
+            for table in tables
+        ),
+        times=times_view(times[0]),
     )
 
 

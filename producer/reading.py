@@ -23,9 +23,10 @@ from shared.ledger.progress import (
     read_rejects,
 )
 from shared.ledger.session import Ledger
+from shared.ledger.times import read_times
 from shared.records.keys import RawText, Value, encode_value
 from shared.records.plan import CompareBy, Grade, ObjectGrade, OnConflict, TablePlan
-from shared.records.work import Chunk, Job, Mismatch, Reject
+from shared.records.work import NO_TIMES, Chunk, Job, Mismatch, Reject
 
 SHOWN: Final = 20
 """Mismatches that a person gets to see at once; the report has more."""
@@ -44,16 +45,16 @@ def job_id_of(target: Target, job_id: int | None) -> int:
 
 
 def progress_of(target: Target, job_id: int, pace: Pace | None = None) -> JobProgress:
-    """Where a job is.
+    """Where a job is; who looks again and again, with a pace, is not told where its time went.
 
     Raises:
         OperatorError: where there is no such job.
     """
     with target.ledger(f"reading the progress of job {job_id}") as ledger:
         now, ends = read_copy_ends(ledger, job_id)
-        return job_progress(
-            read_job(ledger, job_id), read_progress(ledger, job_id), now=now, copied_until=ends, pace=pace
-        )
+        times = read_times(ledger, job_id) if pace is None else (NO_TIMES, {})
+        job, tables = read_job(ledger, job_id), read_progress(ledger, job_id)
+        return job_progress(job, tables, now=now, copied_until=ends, pace=pace, times=times)
 
 
 def end_of(target: Target, job_id: int, *, seconds: float | None = None) -> JobEnd:

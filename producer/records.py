@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from producer.times import TimesView
 from shared.errors import ConvoyError, ExitCode
 from shared.ledger.states import JOB_ENDS, JobState
 from shared.records.plan import ObjectGrade
@@ -50,6 +51,8 @@ class TableLine:
     paths: tuple[str, ...]
     """The copy paths that its chunks took."""
     error: str | None
+    times: TimesView | None = None
+    """Where the time of its chunks went; None before the first arrived, and while somebody watches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,8 @@ class JobProgress:
     created_at: datetime
     ended_at: datetime | None
     tables: tuple[TableLine, ...]
+    times: TimesView | None = None
+    """Where the time of its chunks went; None before the first arrived, and while somebody watches."""
 
     @property
     def ended(self) -> bool:

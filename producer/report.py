@@ -8,10 +8,12 @@ from typing import Final
 
 from producer.reading import failures_of, mismatches_of, not_exact, presence_only
 from producer.services import Target
+from producer.times import times_view
 from producer.views import Report, ReportTable
 from shared.ledger.jobs import read_job, read_tables
 from shared.ledger.progress import read_copy_ends, read_paths, read_progress
-from shared.records.work import Job, JobTable, TableProgress
+from shared.ledger.times import read_times
+from shared.records.work import NO_TIMES, Job, JobTable, TableProgress, TimeSums
 
 _SHOWN: Final = 1000
 """Mismatches and failures that a report names; it counts them all."""
@@ -29,7 +31,11 @@ def report_of(target: Target, job_id: int) -> Report:
         copied_at = max(ends.values(), default=None)
         paths = read_paths(ledger, job_id)
         plans = {table.id: table for table in read_tables(ledger, job_id)}
-        tables = [report_table(table, plans[table.table_id], paths) for table in read_progress(ledger, job_id)]
+        whole, times = read_times(ledger, job_id)
+        tables = [
+            report_table(table, plans[table.table_id], paths, times=times.get(table.table_id, NO_TIMES))
+            for table in read_progress(ledger, job_id)
+        ]
         return Report(
             job=job.id,
             state=job.state,
@@ -56,10 +62,17 @@ def report_of(target: Target, job_id: int) -> Report:
             unreadable=job.unreadable,
             exact_objects=len(job.grades) - len(not_exact(job.grades)),
             not_exact=not_exact(job.grades),
+            times=times_view(whole),
         )
 
 
-def report_table(progress: TableProgress, table: JobTable, paths: Mapping[int, dict[str, int]]) -> ReportTable:
+def report_table(
+    progress: TableProgress,
+    table: JobTable,
+    paths: Mapping[int, dict[str, int]],
+    *,
+    times: TimeSums = NO_TIMES,
+) -> ReportTable:
     """One table's line of the report."""
     return ReportTable(
         source=progress.name,
@@ -73,6 +86,7 @@ def report_table(progress: TableProgress, table: JobTable, paths: Mapping[int, d
         chunks=progress.chunks,
         chunks_by_path=paths.get(progress.table_id, {}),
         error=progress.error,
+        times=times_view(times),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from producer.records import FailureLine, MismatchLine
+from producer.times import TimesView
 from shared.records.plan import JobOptions, ObjectGrade, TargetColumn
 from shared.records.source import SourceVersion, Unreadable
 from shared.schema.rules.effects import RuleEffect
@@ -126,6 +127,8 @@ class ReportTable:
     chunks: int
     chunks_by_path: dict[str, int]
     error: str | None
+    times: TimesView | None = None
+    """Where the time of its chunks went; None where none arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +168,5 @@ class Report:
     """With --salvage: what of the source could not be read."""
     exact_objects: int
     not_exact: tuple[ObjectGrade, ...]
+    times: TimesView | None = None
+    """Where the time of its chunks went; None where none arrived."""

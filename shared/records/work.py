@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from shared.records.keys import ChunkRange, Value
 from shared.records.plan import JobOptions, ObjectGrade, ObjectPlan, TablePlan
@@ -52,6 +53,28 @@ class CopyTimes:
     """Bringing values to the target's types."""
     write_s: float = 0.0
     """PostgreSQL taking the rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSums:
+    """Where the time of several chunks went: sums over those that arrived, in seconds."""
+
+    chunks: int = 0
+    """How many of them have times; those of an older version have none."""
+    workers: int = 0
+    """How many processes copied them."""
+    wait_s: float = 0.0
+    """From a message's sending until a worker was free for it."""
+    read_s: float = 0.0
+    convert_s: float = 0.0
+    write_s: float = 0.0
+    commit_s: float = 0.0
+    rest_s: float = 0.0
+    """Between claim and commit, and none of the others: connecting, opening the source, the ledger."""
+    compare_s: float = 0.0
+
+
+NO_TIMES: Final = TimeSums()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

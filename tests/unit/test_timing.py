@@ -17,6 +17,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
+        """What time it is."""
         return self.now
 
     def go_on(self, seconds: float) -> None:
