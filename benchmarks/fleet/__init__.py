@@ -1,0 +1,1 @@
+"""A simulated fleet: planning, ledger and queue for real, copying replaced by nothing."""
