@@ -19,6 +19,9 @@ from shared.settings import shown
 
 _LOOK_S: Final = 0.2
 """Five times a second looks alive, and the end is noticed at once; a look costs one short query."""
+_SHARE: Final = 10
+"""Looking takes at most a tenth of PostgreSQL's one processor: with a million chunks a look takes half a second
+(`python -m benchmarks.fleet`)."""
 _RESCUE_S: Final = 2.0
 _STILL_S: Final = 15.0
 """A chunk takes seconds; where nothing arrives for so long, the workers are asked."""
@@ -27,6 +30,11 @@ _PATIENCE_S: Final = 120.0
 """A restart of PostgreSQL or Redis, recovery included, is over by then."""
 _WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
 T = TypeVar("T")
+
+
+def pause_after(look_s: float) -> float:
+    """How many seconds to wait after a look that took `look_s`."""
+    return max(_LOOK_S, look_s * _SHARE)
 
 
 class FleetEndedError(ConvoyError):
@@ -46,13 +54,14 @@ class Watch:
         self._listener = listener
         self._pace = Pace()
         self._looked_at = self._rescued_at = 0.0
+        self._pause_s = _LOOK_S
         self._moved_at = time.monotonic()
         self._standing: object = None
         self._warned: set[str] = set()
 
     def look(self) -> None:
         """Show where the job is, if the last look is some time ago."""
-        if time.monotonic() - self._looked_at >= _LOOK_S:
+        if time.monotonic() - self._looked_at >= self._pause_s:
             self._look()
 
     def wait(self) -> JobProgress:
@@ -70,7 +79,7 @@ class Watch:
                 self.patiently(lambda: self._workforce.dispatcher.rescue(self._job_id))
                 self._rescued_at = time.monotonic()
             self._check_workers()
-            time.sleep(_LOOK_S)
+            time.sleep(self._pause_s)
 
     def patiently(self, act: Callable[[], T]) -> T:
         """Do something that needs the services; while one is away, warn once and try again.
@@ -96,8 +105,10 @@ class Watch:
             raise UnreachableError(msg) from error
 
     def _look(self) -> JobProgress:
+        begun = time.monotonic()
         progress = progress_of(self._target, self._job_id, self._pace)
         self._looked_at = time.monotonic()
+        self._pause_s = pause_after(self._looked_at - begun)
         standing = (progress.chunks, progress.chunks_done, [(t.state, t.verified) for t in progress.tables])
         if standing != self._standing:
             self._standing, self._moved_at = standing, self._looked_at
