@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from shared.records.source import SourceColumn, StorageClass
+import pyarrow as pa
+
+from shared.records.source import Generated, SourceColumn, StorageClass
+from shared.source.sqlite_arrow_values import Told, most_fraction_digits, shapes_of
 from shared.source.sqlite_common_shape import common_shape
 from shared.source.sqlite_keys import column_sql
 from shared.source.sqlite_moments import SHAPES
@@ -30,10 +33,12 @@ from shared.source.sqlite_raised import certain_class, likely_class, questions_r
 from shared.source.sqlite_tally import Answer, ColumnTally
 from shared.source.sqlite_texts import may_have_empty, needs_judging
 
-_NUMBERS: Final = (StorageClass.INTEGER, StorageClass.REAL)
+NUMBERS: Final = (StorageClass.INTEGER, StorageClass.REAL)
 """What prices are stored as: 5.00 as an integer, 5.50 as a real."""
 _TRIES: Final = 3
 """How often in a row texts may turn out to have no common shape before that is not tried any more."""
+SAMPLED_REALS: Final = 500
+"""Reals whose digits are counted one by one before the quick test takes over."""
 
 ClassCounts = dict[StorageClass, int]
 
@@ -47,6 +52,8 @@ class ColumnLook:
         self.asked = questions_raised(column)
         self.tally = ColumnTally()
         self._joined = joined
+        # What is computed when it is read is computed by SQLite's own driver, whose version is another's.
+        self._is_stored = column.generated is not Generated.VIRTUAL
         self.expected: tuple[StorageClass, ...] = (certain or likely_class(column.declared_type),)
         self._may_be_null = certain is not None and not column.not_null
         """Whether there were NULLs before."""
@@ -63,6 +70,11 @@ class ColumnLook:
         """Whether there were long texts before, which are asked about by themselves."""
         self._found: dict[str, int] = {}
         """Texts of this key range by shape."""
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether Arrow may be asked: texts were short before, and come as they are stored."""
+        return self.is_steady and self._is_stored and not self._long
 
     def expectation(self) -> str:
         """A condition that holds for a row whose value is of a class that was met before."""
@@ -93,7 +105,7 @@ class ColumnLook:
             self._misses += 1
         self._may_be_null = self._may_be_null or nulls
         if occurring:
-            self.expected = _NUMBERS if occurring | met == set(_NUMBERS) else tuple(occurring)[:1]
+            self.expected = NUMBERS if occurring | met == set(NUMBERS) else tuple(occurring)[:1]
         self.is_steady = occurring <= set(self.expected) and self._misses < _TRIES
 
     def questions(self, classes: Sequence[StorageClass]) -> list[Question]:
@@ -130,6 +142,40 @@ class ColumnLook:
             left_open += self._open_shapes(counts)
         return left_open
 
+    def take_told(
+        self, counts: ClassCounts, told: Sequence[Told], texts: pa.StringArray | None, reals: Any
+    ) -> list[Question]:
+        """Take in what Arrow told of a key range, of which it had the classes `counts`; returns what is left open."""
+        self._found = {}
+        self.has_new_digits = False
+        self.tally.note_classes(counts)
+        for each in told:
+            self.tally.note_all(each.counts, each.extremes)
+        if reals is not None and len(reals) and self.asked.decimals:
+            self._take_digits(reals)
+        return self._open_moments(texts, counts) if texts is not None and self.asked.moments else []
+
+    def _take_digits(self, reals: Any) -> None:
+        known = self.tally.fraction_digits
+        if known is None:
+            known = most_fraction_digits(reals[:SAMPLED_REALS], 0)
+        self.tally.fraction_digits = max(known, most_fraction_digits(reals, known))
+
+    def _open_moments(self, texts: pa.StringArray, counts: ClassCounts) -> list[Question]:
+        shapes = shapes_of(texts) if self._tries and len(texts) else None
+        if shapes is None:
+            self._tries = max(0, self._tries - 1)
+            return self._guessed_shapes(pure=_are_pure(counts)) if len(texts) else []
+        for shape, count in shapes.items():
+            self._note_shape(shape, count)
+        self._shape, self._tries = shapes.most_common(1)[0][0], _TRIES
+        return []
+
+    def _note_shape(self, shape: str, texts: int) -> None:
+        self.tally.counts[shape] += texts
+        if shape == "date_texts":
+            self.tally.counts["timestamp_texts"] += texts
+
     def _take_largest(self, largest: Answer) -> list[Question]:
         if largest is not None and math.isinf(largest):
             return list(infinity_questions(self.sql))
@@ -161,9 +207,7 @@ class ColumnLook:
         shape = common_shape(joined, texts) if self.asked.moments and self._tries else None
         if shape is None:
             return False
-        self.tally.counts[shape] += texts
-        if shape == "date_texts":
-            self.tally.counts["timestamp_texts"] += texts
+        self._note_shape(shape, texts)
         self._shape, self._tries = shape, _TRIES
         return True
 

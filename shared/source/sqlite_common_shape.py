@@ -34,7 +34,13 @@ def common_shape(joined: bytes, texts: int) -> str | None:
     if rest or not _DATE < width <= _LONGEST + _OFFSET + 1:
         return None
     # No shape has a comma in it: where all rows have a shape, the commas can only stand in the last column.
-    rows = np.frombuffer(joined + b",", np.uint8).reshape(texts, width)[:, :-1]
+    return shape_of_rows(np.frombuffer(joined + b",", np.uint8).reshape(texts, width)[:, :-1])
+
+
+def shape_of_rows(rows: npt.NDArray[np.uint8]) -> str | None:
+    """Name the shape that texts of one length have, as `common_shape` does; a row holds the bytes of a text."""
+    if not _DATE <= rows.shape[1] <= _LONGEST + _OFFSET:
+        return None
     if _all(rows[:, -1], b"Z"):
         return "timestamptz_texts" if _are_moments(rows[:, :-1]) else None
     if rows.shape[1] > _TO_THE_MINUTE and _among(rows[:, -_OFFSET], b"+-"):

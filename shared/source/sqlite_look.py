@@ -1,9 +1,10 @@
 """One look at the rows of a key range.
 
-A usual key range takes one statement: it counts the rows that are of the storage classes that each column had before,
-and asks about values as if all were; the answers count only where all are. Else, and at first, the classes are counted,
-and then each is asked about by itself. What the answers leave open is asked then. So nearly every range costs one pass,
-and no answer rests on a guess that was not confirmed.
+Columns that held one storage class before, as most do, are read into Arrow and told there (`sqlite_arrow_look`). The
+others usually take one statement: it counts the rows that are of the storage classes that each column had before, and
+asks about values as if all were; the answers count only where all are. Else, and at first, the classes are counted, and
+then each is asked about by itself. What the answers leave open is asked then. So nearly every range costs one pass or
+two, and no answer rests on a guess that was not confirmed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from shared.records.source import SourceTable, StorageClass
-from shared.source.sqlite_column_look import ClassCounts, ColumnLook
+from shared.source.sqlite_arrow_look import ArrowLook
+from shared.source.sqlite_column_look import SAMPLED_REALS, ClassCounts, ColumnLook
 from shared.source.sqlite_keys import Clause, table_sql
 from shared.source.sqlite_questions import FRACTION_FUNCTION, Question, class_questions, reals_beyond
 
 _QUESTIONS_A_STATEMENT: Final = 400
 """SQLite allows 2,000 result columns and a statement of 1,000,000 bytes; a question about times takes up to 2,000."""
-_SAMPLED_REALS: Final = 500
-"""Reals whose digits are counted one by one before the quick test takes over."""
 
 _Asked: TypeAlias = tuple[ColumnLook, ClassCounts, list[Question]]
 """A column, how many values of each class it has in a key range, and what is to be asked about them."""
@@ -32,10 +32,12 @@ class TableLook:
     Args:
         table: The table.
         joined: Whether texts may be judged together, as those of UTF-8 may.
+        arrow: Reads what is as it was before; None: SQL is asked about everything.
     """
 
-    def __init__(self, table: SourceTable, *, joined: bool) -> None:
+    def __init__(self, table: SourceTable, *, joined: bool, arrow: ArrowLook | None = None) -> None:
         self.table = table
+        self._arrow = arrow
         self.rows = 0
         self.columns = {
             column.name: ColumnLook(column, strict=table.strict, joined=joined)
@@ -43,16 +45,36 @@ class TableLook:
             if column.name != table.rowid_column
         }
 
-    def see(self, connection: sqlite3.Connection, clause: Clause) -> None:
-        """Look at the rows of a key range; the connection gives texts as bytes."""
-        steady = [look for look in self.columns.values() if look.is_steady]
-        others = [look for look in self.columns.values() if not look.is_steady]
-        rows = self._see_as_expected(connection, clause, steady) if steady else None
+    def see(self, connection: sqlite3.Connection, clause: Clause, *, rows: int | None = None) -> None:
+        """Look at the rows of a key range, whose number is known or not; the connection gives texts as bytes."""
+        told, rows = self._see_in_arrow(connection, clause, rows)
+        left = [look for look in self.columns.values() if id(look) not in told]
+        steady = [look for look in left if look.is_steady]
+        others = [look for look in left if not look.is_steady]
+        if steady:
+            rows = self._see_as_expected(connection, clause, steady)
         if rows is None:
-            rows = self._see_by_classes(connection, clause, [*steady, *others], guessed={id(look) for look in steady})
+            rows = self._see_by_classes(connection, clause, left, guessed={id(look) for look in steady})
         elif others:
             self._see_by_classes(connection, clause, others, guessed=set())
         self.rows += rows
+
+    def _see_in_arrow(
+        self, connection: sqlite3.Connection, clause: Clause, rows: int | None
+    ) -> tuple[set[int], int | None]:
+        """Let Arrow tell of the columns that it can; returns which those were, and the number of rows if it counts."""
+        simple = [look for look in self.columns.values() if look.is_simple]
+        if self._arrow is None or not simple:
+            return set(), None
+        if rows is None:
+            (rows,) = self._ask(connection, clause, [Question("", "count(*)")])
+        asked = [
+            (found.look, found.counts, found.look.take_told(found.counts, found.told, found.texts, found.reals))
+            for found in self._arrow.see(clause, simple, rows=int(rows or 0))
+        ]
+        self._settle(connection, clause, asked)
+        told = {id(look) for look, _, _ in asked}
+        return told, rows if told else None
 
     def _see_as_expected(
         self, connection: sqlite3.Connection, clause: Clause, looks: Sequence[ColumnLook]
@@ -118,7 +140,7 @@ class TableLook:
         """Find the most digits after the point, counting one by one only where the known most may be exceeded."""
         reals = clause.narrowed(f"typeof({look.sql}) = 'real'")
         if look.tally.fraction_digits is None:
-            sample = f"SELECT {look.sql} AS real FROM {table_sql(self.table.name)} {reals.sql} LIMIT {_SAMPLED_REALS}"
+            sample = f"SELECT {look.sql} AS real FROM {table_sql(self.table.name)} {reals.sql} LIMIT {SAMPLED_REALS}"
             most = f"SELECT max({FRACTION_FUNCTION}(real)) FROM ({sample})"
             look.tally.fraction_digits = connection.execute(most, reals.values).fetchone()[0]
         known = look.tally.fraction_digits or 0

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.records.keys import OPEN, Bound, ChunkRange, KeyRange, NullKeys
 from shared.records.source import ChunkKeyKind, SourceTable, StorageClass, TableProfile
+from shared.source.sqlite_arrow_look import ArrowLook
 from shared.source.sqlite_column_look import ColumnLook
 from shared.source.sqlite_file import SqliteFile
 from shared.source.sqlite_json import judge_json
@@ -47,6 +48,15 @@ _START_METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 """A forked child opens connections of its own; a spawned one imports the whole command again, about 1 s."""
 _ROW_BYTES: Final = 6
 """Row header and rowid (fileformat2, section 1.6), beside a byte a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A key range to look at."""
+
+    key_range: ChunkRange
+    rows: int | None = None
+    """How many rows it has, where the walk tells. (Where it is wrong, SQL is asked.)"""
 
 
 def profile_table(
@@ -85,16 +95,16 @@ def _sampled_rows(walker: sqlite3.Connection, table: SourceTable) -> int | None:
     return rows if rows > _SAMPLE_ROWS * _SAMPLE_PLACES else None
 
 
-def _spread_ranges(walker: sqlite3.Connection, table: SourceTable, rows: int, encoding: str) -> Iterator[ChunkRange]:
+def _spread_ranges(walker: sqlite3.Connection, table: SourceTable, rows: int, encoding: str) -> Iterator[_Place]:
     """Yield the key ranges of a sample: every so many, and the two last, one of which may be short."""
     last = (rows - 1) // _SAMPLE_ROWS
     wanted = {last - 1, *(place * last // (_SAMPLE_PLACES - 1) for place in range(_SAMPLE_PLACES))}
-    for number, key_range in enumerate(_key_ranges(walker, table, encoding, step=_SAMPLE_ROWS)):
-        if number in wanted or isinstance(key_range, NullKeys):
-            yield key_range
+    for number, place in enumerate(_key_ranges(walker, table, encoding, step=_SAMPLE_ROWS)):
+        if number in wanted or isinstance(place.key_range, NullKeys):
+            yield place
 
 
-def _see_in_pool(see: Callable[[list[ChunkRange]], TableLook], hands: list[list[ChunkRange]]) -> list[TableLook]:
+def _see_in_pool(see: Callable[[list[_Place]], TableLook], hands: list[list[_Place]]) -> list[TableLook]:
     """Let a process of its own look at each hand of key ranges.
 
     Threads get in each other's way: SQLite counts its memory under one lock, and two of them took 10.5 s for what
@@ -104,13 +114,14 @@ def _see_in_pool(see: Callable[[list[ChunkRange]], TableLook], hands: list[list[
         return list(pool.map(see, hands))
 
 
-def _see_all(file: SqliteFile, table: SourceTable, encoding: str, ranges: list[ChunkRange]) -> TableLook:
+def _see_all(file: SqliteFile, table: SourceTable, encoding: str, places: list[_Place]) -> TableLook:
     """Look at some key ranges: what one process does."""
-    look = TableLook(table, joined=encoding == UTF_8)
-    with closing(_connect(file, encoding)) as connection:
+    joined = encoding == UTF_8  # else Arrow's driver would make other texts of those that are not valid
+    with closing(_connect(file, encoding)) as connection, closing(ArrowLook(file.uri, table)) as arrow:
+        look = TableLook(table, joined=joined, arrow=arrow if joined else None)
         connection.text_factory = bytes  # the only texts that are answered are judged as they are stored
-        for key_range in ranges:
-            look.see(connection, where(table.chunk_key, key_range))
+        for place in places:
+            look.see(connection, where(table.chunk_key, place.key_range), rows=place.rows)
     return look
 
 
@@ -125,16 +136,16 @@ def _connect(file: SqliteFile, encoding: str) -> sqlite3.Connection:
 
 def _key_ranges(
     walker: sqlite3.Connection, table: SourceTable, encoding: str, *, step: int | None = None
-) -> Iterator[ChunkRange]:
+) -> Iterator[_Place]:
     lower: Bound = OPEN
     rows = step or min(_RANGE_ROWS, max(1, _RANGE_VALUES // len(table.columns)))
     for key in walk(walker, table.name, table.chunk_key, step=rows, select=select_of(encoding)):
         if key != lower:
-            yield KeyRange(lower=lower, upper=key)
+            yield _Place(KeyRange(lower=lower, upper=key), rows)
             lower = key
-    yield KeyRange(lower=lower)
+    yield _Place(KeyRange(lower=lower))
     if table.chunk_key.nullable:
-        yield NullKeys()
+        yield _Place(NullKeys())
 
 
 def _sum_up(

@@ -13,10 +13,10 @@ from shared.records.source import StorageClass
 from shared.source.sqlite_moments import SHAPES
 from shared.source.sqlite_raised import Asked
 
-_TRUTH_VALUES: Final = "('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', 'on', 'off')"
+TRUTH_VALUES: Final = ("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off")
 _DOUBLE_DIGITS: Final = 17
 """The most significant digits that the shortest text of a double has."""
-_EXACT_POWER: Final = 22
+EXACT_POWER: Final = 22
 """The highest power of ten that a double holds exactly."""
 JSON_FUNCTION: Final = "pgconvoy_judge_json"
 FRACTION_FUNCTION: Final = "pgconvoy_fraction_digits"
@@ -32,7 +32,12 @@ SHORT_BYTES: Final = 256
 takes to look for U+0000 alone, and 400 ns by a call of a Python function."""
 _YEARS_S: Final = (315_532_800, 4_102_444_800)
 """1980-01-01 and 2100-01-01 in seconds since 1970."""
-_JULIAN_YEARS: Final = (2_444_239.5, 2_488_069.5)
+EPOCHS: Final = tuple(
+    (field, _YEARS_S[0] * unit, _YEARS_S[1] * unit)
+    for field, unit in (("epoch_s", 1), ("epoch_ms", 1_000), ("epoch_us", 1_000_000))
+)
+"""Questions for moments counted in some unit since 1970, each with its least moment and its end."""
+JULIAN_YEARS: Final = (2_444_239.5, 2_488_069.5)
 """The same as Julian days."""
 
 
@@ -105,9 +110,8 @@ def _of_integers(column: str, asked: Asked) -> Iterator[_Answer]:
 
 
 def _epochs(column: str) -> Iterator[_Answer]:
-    least, end = _YEARS_S
-    for field, unit in (("epoch_s", 1), ("epoch_ms", 1_000), ("epoch_us", 1_000_000)):
-        yield field, "sum", f"({column} >= {least * unit} AND {column} < {end * unit})", Merge.ADD
+    for field, least, end in EPOCHS:
+        yield field, "sum", f"({column} >= {least} AND {column} < {end})", Merge.ADD
 
 
 def _of_reals(column: str, asked: Asked) -> Iterator[_Answer]:
@@ -118,14 +122,14 @@ def _of_reals(column: str, asked: Asked) -> Iterator[_Answer]:
     yield LARGEST, "max", f"CASE WHEN typeof({column}) = 'real' THEN abs({column}) END", Merge.MOST
     if asked.epochs:
         yield from _epochs(column)
-        least, end = _JULIAN_YEARS
+        least, end = JULIAN_YEARS
         yield "julian_days", "sum", f"({column} >= {least} AND {column} < {end})", Merge.ADD
 
 
 def _of_texts(column: str, asked: Asked) -> Iterator[_Answer]:
     yield "longest_text", "max", _bytes_of(column), Merge.MOST
     if asked.booleans:
-        yield "boolean_texts", "sum", f"(lower({column}) IN {_TRUTH_VALUES})", Merge.ADD
+        yield "boolean_texts", "sum", f"(lower({column}) IN {TRUTH_VALUES})", Merge.ADD
     if asked.uuids:
         yield "uuid_texts", "count", _one_if(_is_uuid(column)), Merge.ADD
     if asked.json:
@@ -197,9 +201,14 @@ def _is_uuid(text: str) -> str:
 
 def reals_beyond(column: str, digits: int) -> str:
     """Hold for reals that may have more digits after the point than `digits`."""
-    # A real from 10**m up spends m + 1 of its digits before the point.
-    small = f"abs({column}) < 1e{_DOUBLE_DIGITS - 1 - digits}"
+    small = f"abs({column}) < {largest_with_digits_beyond(digits)!r}"
     return f"typeof({column}) = 'real' AND NOT {has_decimals_at_most(column, digits)} AND {small}"
+
+
+def largest_with_digits_beyond(digits: int) -> float:
+    """The magnitude below which alone a real has more digits after the point than `digits`."""
+    # A real from 10**m up spends m + 1 of its digits before the point.
+    return float(f"1e{_DOUBLE_DIGITS - 1 - digits}")
 
 
 def has_decimals_at_most(column: str, digits: int) -> str:
@@ -208,7 +217,7 @@ def has_decimals_at_most(column: str, digits: int) -> str:
     Where an integer divided by 10**digits, and so rounded once, is the real itself, that decimal reads back as it, and
     the shortest text has no more digits after the point. Where the test says no, digits are counted one by one.
     """
-    if digits > _EXACT_POWER:
+    if digits > EXACT_POWER:
         return "0"
     return f"(round({column} * 1e{digits}) / 1e{digits} = {column})"
 

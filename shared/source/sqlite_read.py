@@ -17,7 +17,7 @@ from shared.records.plan import TableRead
 from shared.records.source import StorageClass
 from shared.source.sqlite_keys import Select, column_sql, order_by, table_sql, where
 
-_BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
+BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
 _WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
 """What SQLite says of a WITHOUT ROWID table whose key has an unknown collation."""
 _VIRTUAL: Final = 2
@@ -111,7 +111,7 @@ def read_arrow(connection: dbapi.Connection, read: TableRead, key_range: ChunkRa
     terms = ", ".join(f'{column_sql(name)} AS "{place}"' for place, name in enumerate(read.columns))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     with connection.cursor() as cursor:
-        cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: str(max(rows, 1))})
+        cursor.adbc_statement.set_options(**{BATCH_ROWS_OPTION: str(max(rows, 1))})
         try:
             cursor.execute(sql, clause.values or None)
         except AdbcError as error:

@@ -40,6 +40,13 @@ class ColumnTally:
             case Merge.MOST:
                 self.extremes[question.field] = answer if known is None else max(known, answer)
 
+    def note_all(self, counts: Mapping[str, int], extremes: Mapping[str, float]) -> None:
+        """Take in answers by the questions' fields."""
+        for name, count in counts.items():
+            self.counts[name] += count
+        for name, value in extremes.items():
+            self.note(Question(name, "", Merge.LEAST if name.endswith("_min") else Merge.MOST), value)
+
     def note_class(self, storage_class: StorageClass, count: int) -> None:
         """Count values of one storage class."""
         self.counts[f"{storage_class}s"] += count
@@ -51,11 +58,7 @@ class ColumnTally:
 
     def add(self, other: ColumnTally) -> None:
         """Take in what another thread found."""
-        for name, count in other.counts.items():
-            self.counts[name] += count
-        for name, value in other.extremes.items():
-            merge = Merge.LEAST if name.endswith("_min") else Merge.MOST
-            self.note(Question(name, "", merge), value)
+        self.note_all(other.counts, other.extremes)
         self.fraction_digits = _most((self.fraction_digits, other.fraction_digits))
 
     @property

@@ -221,7 +221,7 @@ def test_the_profile_says_what_is_stored(
 ) -> None:
     """Every count, extreme and digit agrees with a count in Python, in one key range as in many, in several parts."""
     monkeypatch.setattr(sqlite_profile, "_RANGE_ROWS", range_rows)
-    monkeypatch.setattr(sqlite_look, "_SAMPLED_REALS", min(range_rows, 500) // 2)
+    monkeypatch.setattr(sqlite_look, "SAMPLED_REALS", min(range_rows, 500) // 2)
 
     @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
     @given(values=_COLUMN, encoding=st.sampled_from(["UTF-8", "UTF-8", "UTF-16le"]))
@@ -266,7 +266,7 @@ def test_a_real_with_more_digits_than_any_before_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: float, longer: float
 ) -> None:
     """What spares counting one by one never hides a value, however its digits lie about the point."""
-    monkeypatch.setattr(sqlite_look, "_SAMPLED_REALS", 1)
+    monkeypatch.setattr(sqlite_look, "SAMPLED_REALS", 1)
     _table(tmp_path / "r.db", "NUMERIC", [known, longer], "UTF-8")
     with open_sqlite("r.db", frozen=True) as reader:
         column = reader.profile(reader.catalog().tables[0]).columns["c"]
