@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.sources.making import made_once, places
+
 ROWS = 2_000_000
 SEED = 20_260_101
 _BATCH = 10_000
@@ -32,20 +34,12 @@ _FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
 
 def make_events(path: Path, *, rows: int = ROWS, seed: int = SEED) -> Path:
     """Write the table to `path`, unless a finished one of this size is there already."""
-    done = path.with_suffix(f".{rows}.{seed}.done")
-    if done.exists() and path.exists():
-        return path
-    for other in (path, *path.parent.glob(f"{path.stem}.*.done")):
-        other.unlink(missing_ok=True)
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = OFF")
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute(_DDL)
-    with connection:
-        connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * 10)})", _rows(rows, random.Random(seed)))
-    connection.close()
-    done.touch()
-    return path
+
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute(_DDL)
+        connection.executemany(f"INSERT INTO events VALUES ({places(10)})", _rows(rows, random.Random(seed)))
+
+    return made_once(path, f"{rows}.{seed}", fill)
 
 
 def _rows(count: int, dice: random.Random) -> Iterator[tuple[object, ...]]:

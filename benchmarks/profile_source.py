@@ -26,8 +26,9 @@ from pathlib import Path
 import psutil
 import psycopg2
 
+from benchmarks.checks import check_rows
 from benchmarks.events_table import ROWS, make_events
-from benchmarks.main_job import check_rows, database, run_sql
+from benchmarks.server import database, run_sql
 from producer.local_postgres import start_postgres, stop_postgres
 from producer.survey import chunks_of
 from shared.records.keys import ChunkRange

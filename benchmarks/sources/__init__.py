@@ -1,0 +1,1 @@
+"""The made-up databases that are copied, each the same for a seed and a size."""
