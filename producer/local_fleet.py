@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from producer.fleet_keeper import NOTHING_RUNS, WORKER_STOP_SECONDS
 from producer.fleet_records import end_orphans
 from producer.local_redis import PrivateRedis
+from producer.worker_count import choose_workers
 from shared.errors import UnreachableError
 from shared.redact import redact
 from shared.settings import Settings
@@ -45,13 +46,13 @@ class LocalFleet:
 
         Args:
             settings: what the workers are to know: everything that is set here, the target's URL above all.
-            workers: worker processes; None: as the settings say.
+            workers: worker processes; None: as the settings say, else by cores.
             app: the Celery application.
         """
         self.is_working = False
         """Whether messages were sent, so that an error may leave tasks that run."""
         self._settings = settings
-        self._workers = workers or settings.workers
+        self._workers = workers or choose_workers(settings).number
         self._app = app
         self._folder = Path()
         self._keeper: subprocess.Popen[bytes] | None = None

@@ -12,6 +12,7 @@ from producer.records import Listener
 from producer.survey import chunks_of, refuse_limit, survey
 from producer.trial import Ground, trial_ground, tried
 from producer.views import PlannedTable, PlanView
+from shared.cores import usable_cores
 from shared.errors import OperatorError
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.unfinished import finishing_commands
@@ -59,7 +60,9 @@ def draw_plan(
     options = book.without_excluded(options)
     sampled = options.profile is ProfileMode.SAMPLE
     listener.say(f"looking at {'a sample' if sampled else 'every value'} of the source, to choose types")
-    found = survey(reader, options.tables, options.exclude, processes=settings.workers, mode=options.profile)
+    found = survey(
+        reader, options.tables, options.exclude, processes=settings.workers or usable_cores(), mode=options.profile
+    )
     catalog = reader.catalog()
     named = _by_exact_name(options, [table.name for table in catalog.tables], tuple(found.profiles))
     schema = settings.target_schema

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from producer.local_fleet import LocalFleet
 from producer.local_postgres import start_postgres
+from producer.worker_count import workers_for
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
 from shared.errors import OperatorError
@@ -116,7 +117,9 @@ def open_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforce]
         broker.check()
         yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=None)
         return
-    with LocalFleet(settings) as local:
+    with target.ledger("counting the connections that are left") as ledger:
+        workers = workers_for(settings, ledger).number
+    with LocalFleet(settings, workers=workers) as local:
         urls = {"broker_url": SecretStr(local.broker_url), "result_url": SecretStr(local.result_url)}
         broker = Broker(settings.model_copy(update=urls))
         yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=local)

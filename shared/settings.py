@@ -93,7 +93,11 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=_default_home, description="Where the embedded servers, their data and logs live."
     )
-    workers: Count = Field(2, description="Worker processes of the local fleet.")
+    workers: Count | None = Field(
+        None,
+        description="Worker processes of the local fleet. Unset: by cores and by where PostgreSQL runs; see"
+        " `producer check`.",
+    )
     chunk_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, description="Source bytes a chunk, in MiB.")
     max_attempts: Count = Field(5, description="Attempts a chunk gets before it is failed.")
     retry_delay_s: Seconds = Field(
