@@ -16,7 +16,7 @@ import psutil
 import redis
 from pydantic import SecretStr
 
-from benchmarks.main_job import database
+from benchmarks.server import database
 from producer.local_redis import PrivateRedis
 from producer.services import Target, connect
 from shared.broker import Broker
