@@ -36,8 +36,9 @@ lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure against other tools on this machine
-	$(BIN)/python -m benchmarks
+bench: setup ## measure against other tools on this machine, into docs/performance.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m benchmarks --docs
 
 docs: setup ## write docs/commands.md, the tables of fidelity.md and the state diagrams from the code
 	$(BIN)/python docs/generate.py
