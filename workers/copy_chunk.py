@@ -37,10 +37,10 @@ from shared.records.plan import LoadPath, TablePlan, TypeKind
 from shared.records.work import Chunk, CopyPath, CopyResult, Job
 from shared.source.reader import SourceReader
 from shared.target.careful_writer import write_carefully
+from shared.target.compared_upsert import upsert_compared
 from shared.target.connections import translate_error
 from shared.target.convert import to_target
 from shared.target.copy_writer import write_bare
-from shared.target.upsert import upsert
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
@@ -116,8 +116,10 @@ def _copy_columns(
         rows, fingerprint = _read_columns(context, reader, job, chunk, plan, timer)
         bare = plan.load is LoadPath.BARE
         with timer.stage(Stage.WRITE):
-            written = write_bare(connection, rows, plan) if bare else upsert(connection, rows, plan)
-        path = CopyPath.ARROW_BARE if bare else CopyPath.ARROW_UPSERT
+            if bare:
+                written, path = write_bare(connection, rows, plan), CopyPath.ARROW_BARE
+            else:
+                written, path = upsert_compared(connection, rows, plan, chunk.key_range)
         result = CopyResult(path=path, rows=written, fingerprint=fingerprint, times=timer.times())
         finish_if_current(ledger, chunk, result)
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)

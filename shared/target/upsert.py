@@ -61,17 +61,22 @@ def conflict_clause(plan: TablePlan) -> str:
     if plan.load is LoadPath.BARE or plan.on_conflict is OnConflict.FAIL or not plan.match_key:
         return ""
     target = f"ON CONFLICT ({quote_list(plan.match_key)})"
-    others = [
-        each
-        for each in written(plan.columns)
-        if not each.insert_only and (each.name not in plan.match_key or is_loose(each))
-    ]
+    others = changeable(plan)
     if plan.on_conflict is OnConflict.SKIP or not others:
         return f"{target} DO NOTHING"
     changes = ", ".join(f"{quote(column.name)} = excluded.{quote(column.name)}" for column in others)
     held = ", ".join(_comparable(_HELD, column) for column in others)
     new = ", ".join(_comparable("excluded", column) for column in others)
     return f"{target} DO UPDATE SET {changes} WHERE ROW({held}) IS DISTINCT FROM ROW({new})"
+
+
+def changeable(plan: TablePlan) -> tuple[TargetColumn, ...]:
+    """The columns that a row under a key that is there may have new values in."""
+    return tuple(
+        each
+        for each in written(plan.columns)
+        if not each.insert_only and (each.name not in plan.match_key or is_loose(each))
+    )
 
 
 def _comparable(row: str, column: TargetColumn) -> str:

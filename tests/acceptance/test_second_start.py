@@ -42,7 +42,7 @@ def test_changed_rows_are_updated_and_equal_ones_are_not_rewritten(
     rewritten = {row[:2] for row in after - before}
     assert rewritten == {("parent", "2"), ("parent", "4"), ("child", "9z")}
     paths = "SELECT DISTINCT path FROM pgconvoy.chunks WHERE job_id = 2"
-    assert ledger_rows(target_url, paths) == [("arrow_upsert",)]
+    assert ledger_rows(target_url, paths) == [("arrow_compared",)]
 
 
 def test_on_conflict_skip_keeps_what_is_there(
