@@ -160,11 +160,22 @@ def test_one_odd_value_is_not_overlooked(
     assert column.integers + column.reals + column.texts + column.blobs == profile.rows == 24
 
 
+def test_integers_that_the_driver_would_round_are_seen(
+    tmp_path: Path, told: list[int], by_sql: Callable[[Path], TableProfile]
+) -> None:
+    """Integers and reals come together as doubles; one beyond 2**53 is not what it was then."""
+    _make(tmp_path / "t.db", ["NUMERIC"], [(7.5,), (7,)] * 10 + [(7.5,), (2**53 + 1,)])
+    profile = _profile(tmp_path / "t.db")
+    assert sum(told) >= 3
+    assert profile == by_sql(tmp_path / "t.db")
+    assert profile.columns["c0"].integer_max == 2**53 + 1
+
+
 def test_a_number_where_its_column_makes_texts_of_numbers_is_seen(
     tmp_path: Path, told: list[int], by_sql: Callable[[Path], TableProfile]
 ) -> None:
     """A schema that was changed by hand leaves integers in a column of TEXT affinity."""
-    _make(tmp_path / "t.db", ["", "INT"], [("7", 1)] * 20 + [(7, 1)])
+    _make(tmp_path / "t.db", ["", "INT"], [("7", 1)] * 22 + [(7, 1)])
     with closing(sqlite3.connect(tmp_path / "t.db")) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t(c0 TEXT, c1 INT)'")
@@ -172,4 +183,4 @@ def test_a_number_where_its_column_makes_texts_of_numbers_is_seen(
     profile = _profile(tmp_path / "t.db")
     assert sum(told) >= 4
     assert profile == by_sql(tmp_path / "t.db")
-    assert (profile.columns["c0"].texts, profile.columns["c0"].integers) == (20, 1)
+    assert (profile.columns["c0"].texts, profile.columns["c0"].integers) == (22, 1)
