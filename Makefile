@@ -27,8 +27,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to look at it
 	$(BIN)/producer demo
 
+# Most tests wait for servers and workers: a second process uses that time. More than four gain nothing.
 test: setup ## run the whole suite on servers that it starts itself
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/ruff check
