@@ -16,6 +16,10 @@ from shared.records.plan import OnConflict, ProfileMode, TypesPolicy
 _NAME: Final = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\s][^,]*?)?)\s*(?:,|$)')
 """One name and the comma after it; in double quotes it may hold commas, spaces at its ends, and quotes doubled."""
 JOB_HELP = "The job's number; left out: the latest."
+LIMITS_HELP: Final = (
+    "bytes a second (20MB/s), connections of the target that run a statement, whosever (connections=40), or the lag of"
+    " its replicas (lag=5s)"
+)
 
 Job = Annotated[int | None, typer.Argument(min=1, show_default=False, help=JOB_HELP)]
 Source = Annotated[
@@ -34,6 +38,15 @@ Broker = Annotated[
     str | None,
     typer.Option(
         "--broker", metavar="URL", show_default=False, help="Redis or RabbitMQ; left out: a fleet of the job's own."
+    ),
+]
+MaxLoadOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-load",
+        metavar="LIMIT",
+        show_default=False,
+        help=f"The load that the job may make: {LIMITS_HELP}; may be given several times.",
     ),
 ]
 Workers = Annotated[

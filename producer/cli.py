@@ -14,7 +14,7 @@ import typer
 from rich.live import Live
 
 from producer import arguments as given
-from producer import commands, print_end, print_plan, print_status, printing, start_commands
+from producer import commands, print_end, print_plan, print_status, printing, start_commands, throttle_command
 from producer.checking import check as check_everything
 from producer.checking import exit_code_of_check
 from producer.failing import DEBUG_VARIABLE, explain
@@ -156,6 +156,9 @@ def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given
     """End a job: chunks that run end, chunks that wait are not begun."""
     progress = commands.cancel(settings_of(target=target), job)
     _show_status(progress, as_json=as_json)
+
+
+app.command()(throttle_command.throttle)
 
 
 @app.command()

@@ -118,8 +118,9 @@ def summary(progress: JobProgress) -> str:
     """One line for the job as a whole."""
     speed = f", {rate(progress.bytes_per_s)}" if progress.bytes_per_s else ""
     left = f", {span(progress.seconds_left)} left" if progress.seconds_left else ""
+    held = f"; {progress.throttle.said}" if progress.throttle else ""
     return (
         f"job {progress.job} {phase(progress)}: {percent(progress.done)},"
         f" {count(progress.rows)} of {counted(progress.rows_expected, 'row')}"
-        f" ({size(progress.bytes)} of {size(progress.bytes_expected)}){speed}{left}"
+        f" ({size(progress.bytes)} of {size(progress.bytes_expected)}){speed}{left}{held}"
     )

@@ -45,6 +45,8 @@ def progress_view(progress: JobProgress, *, rows: int) -> Table:
     for table in running[:rows]:
         grid.add_row(*_running_row(table))
     ended = sum(table.state not in (*_RUNNING, TableState.PENDING) for table in progress.tables)
+    if progress.throttle:
+        grid.add_row(Text(f"  {progress.throttle.said}", style="yellow"), "", "", "", "")
     grid.add_row(Text(f"{ended} of {counted(len(progress.tables), 'table')} done", style="dim"), "", "", "", "")
     return grid
 
@@ -79,6 +81,8 @@ def _headline(progress: JobProgress, seconds: float | None) -> Text:
         text.append(f", {rate(progress.bytes_per_s)}")
     if progress.seconds_left:
         text.append(f", {span(progress.seconds_left)} left")
+    if progress.throttle:
+        text.append(f"\n{progress.throttle.said}", style="yellow")
     if progress.error:
         text.append(f"\n{progress.error}", style="red" if progress.state == JobState.FAILED else "yellow")
     return text

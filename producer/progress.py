@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from producer.held import throttle_of
 from producer.records import JobProgress, TableLine
 from producer.times import times_view
 from shared.ledger.states import TABLE_ENDS
@@ -140,6 +141,7 @@ def job_progress(
             for table in tables
         ),
         times=times_view(times[0]),
+        throttle=throttle_of(job),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from producer.times import TimesView
 from shared.errors import ConvoyError, ExitCode
 from shared.ledger.states import JOB_ENDS, JobState
+from shared.records.load import Load, MaxLoad
 from shared.records.plan import ObjectGrade
 from shared.records.work import MismatchKind
 
@@ -56,6 +57,19 @@ class TableLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """What holds a job back. `throttle` in the JSON of `producer status` and `producer throttle`."""
+
+    max_load: MaxLoad
+    in_flight: int | None
+    """How many chunks may be copied at once now; None: any number that the limit of bytes lets begin."""
+    load: Load | None
+    """As it was last measured; None before anybody did."""
+    said: str
+    """The same in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """A job at one moment. JSON of `producer status`."""
 
@@ -86,6 +100,8 @@ class JobProgress:
     tables: tuple[TableLine, ...]
     times: TimesView | None = None
     """Where the time of its chunks went; None before the first arrived, and while somebody watches."""
+    throttle: Throttle | None = None
+    """What holds the job back; None: nothing does."""
 
     @property
     def ended(self) -> bool:

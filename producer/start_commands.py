@@ -9,6 +9,7 @@ import typer
 from producer import arguments as given
 from producer import print_end, print_plan, printing
 from producer.demonstrating import demonstrate
+from producer.limits import max_load_of
 from producer.planning import plan_only
 from producer.session import finish, listening, settings_of
 from producer.starting import start as start_job
@@ -33,6 +34,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
     types: given.Types = TypesPolicy.LOSSLESS,
     profile: given.Profile = ProfileMode.FULL,
     salvage: given.Salvage = False,
+    max_load: given.MaxLoadOption = None,
     dry_run: given.DryRun = False,
     detach: given.Detach = False,
     source: given.Source = None,
@@ -44,6 +46,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
 ) -> None:
     """Survey, plan, copy and verify; shows progress until the job ends."""
     given.refuse_together("--dry-run", "--detach", both=dry_run and detach)
+    limits = max_load_of(max_load)
     urls = {"source": source, "target": target, "broker": broker, "schema": schema}
     settings = settings_of(workers=workers, chunk_mb=chunk_mb, snapshot_dir=snapshot_dir, **urls)
     options = JobOptions(
@@ -67,7 +70,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
         _show_plan(settings, options, as_json=as_json)
         return
     with listening(as_json=as_json) as listener:
-        end = start_job(settings, options, listener, detach=detach)
+        end = start_job(settings, options, listener, detach=detach, max_load=limits)
     finish(end, as_json=as_json)
 
 

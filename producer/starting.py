@@ -7,6 +7,7 @@ import time
 from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source, reading_copy
+from producer.held import lag_note
 from producer.making import make_tables, staged
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions, refuse_incomplete
 from producer.preflight import check_source, check_target, refuse_lonely_broker
@@ -19,16 +20,25 @@ from producer.wording import counted
 from shared.broker import Broker
 from shared.errors import ConvoyError
 from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_table, refuse_running
+from shared.ledger.load import count_replicas, refuse_blind
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
 from shared.ledger.upgrade import upgrade_ledger
+from shared.records.load import MaxLoad
 from shared.records.plan import JobOptions, SchemaPlan
 from shared.records.work import NewJob
 from shared.setting_aside import put_back_left_over, without_constraints
 from shared.settings import Settings
 
 
-def start(settings: Settings, options: JobOptions, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:
+def start(
+    settings: Settings,
+    options: JobOptions,
+    listener: Listener,
+    *,
+    detach: bool = False,
+    max_load: MaxLoad | None = None,
+) -> JobEnd | Detached:
     """Copy a source into the target.
 
     Args:
@@ -36,6 +46,7 @@ def start(settings: Settings, options: JobOptions, listener: Listener, *, detach
         options: What is copied, and how.
         listener: Is told what happens.
         detach: Return as soon as the job goes on without this process.
+        max_load: The load that the job may make in the target; None: any.
 
     Raises:
         ConvoyError: where something that the job needs is missing or wrong; nothing is made then.
@@ -49,11 +60,14 @@ def start(settings: Settings, options: JobOptions, listener: Listener, *, detach
         Broker(settings).check()
     with open_target(settings, make=True) as target:
         check_target(target)
+        if max_load is not None:
+            _check_limits(target, max_load, listener)
         if detach and settings.broker_url is None:
-            return go_on_in_background(target, _record(target, options, listener))
+            return go_on_in_background(target, _record(target, options, listener, max_load))
         try:
             with open_workforce(target) as workforce:  # a local fleet starts while the source is looked at
-                return _carry_out(target, workforce, _record(target, options, listener), listener, detach=detach)
+                job_id = _record(target, options, listener, max_load)
+                return _carry_out(target, workforce, job_id, listener, detach=detach)
         except KeyboardInterrupt:
             msg = "interrupted while the workers started or stopped: `producer jobs` shows what there is"
             raise JobInterruptedError(msg) from None
@@ -109,7 +123,15 @@ def _carry_out(
         raise JobInterruptedError(_what_becomes_of(target, job_id)) from None
 
 
-def _record(target: Target, options: JobOptions, listener: Listener) -> int:
+def _check_limits(target: Target, limits: MaxLoad, listener: Listener) -> None:
+    with target.ledger("measuring the target's load") as ledger:
+        refuse_blind(ledger, limits)
+        note = lag_note(limits, replicas=count_replicas(ledger))
+    if note is not None:
+        listener.warn(note)
+
+
+def _record(target: Target, options: JobOptions, listener: Listener, max_load: MaxLoad | None) -> int:
     """Freeze, plan and record a job in one transaction; where it fails, nothing is left."""
     try:
         with frozen_source(target.settings, listener, options) as source:
@@ -117,7 +139,7 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
                 plan = draw_plan(reader, target.settings, options, listener, abilities=abilities_of(target))
             refuse_incomplete(plan)
             with target.ledger("recording the job") as ledger:
-                job_id = _record_plan(ledger, target.settings, options, source, plan)
+                job_id = _record_plan(ledger, target.settings, options, source, plan, max_load)
             source.keep()
     except KeyboardInterrupt:
         msg = "interrupted before the job was recorded: nothing was made"
@@ -128,7 +150,12 @@ def _record(target: Target, options: JobOptions, listener: Listener) -> int:
 
 
 def _record_plan(
-    ledger: SqlAlchemyLedger, settings: Settings, options: JobOptions, source: FrozenSource, plan: SchemaPlan
+    ledger: SqlAlchemyLedger,
+    settings: Settings,
+    options: JobOptions,
+    source: FrozenSource,
+    plan: SchemaPlan,
+    max_load: MaxLoad | None,
 ) -> int:
     upgrade_ledger(ledger.connection)
     lock_starts(ledger)
@@ -146,6 +173,7 @@ def _record_plan(
         objects=plan.objects,
         versions=source.reader.catalog().versions,
         unreadable=source.unreadable,
+        max_load=max_load,
     )
     job_id = record_job(ledger, new)
     if options.recreate:

@@ -12,10 +12,12 @@ from typing import Final
 from shared.broker import Broker
 from shared.ledger.attempts import rescue_lost
 from shared.ledger.engine import LedgerStore
+from shared.ledger.load import adjust
 from shared.ledger.queueing import (
     forget_messages,
     open_tables,
     step_of,
+    tables_waiting,
     take_finish_job,
     take_finish_table,
     take_pending,
@@ -71,10 +73,20 @@ class Dispatcher:
         """Put back chunks that lost their worker, send again what the queue lost, and move on what stands still."""
         settings = self._settings
         with self._store.transaction() as ledger:
+            adjust(ledger, job_id)
+        with self._store.transaction() as ledger:
             lost = rescue_lost(ledger, job_id, grace_s=settings.rescue_grace_s, max_attempts=settings.max_attempts)
         forgotten = self._forget(job_id, _MESSAGE_GRACE_S) if self._broker.waiting() == 0 else 0
         self.send_all(job_id)
         return Rescued(chunks=lost, messages=forgotten)
+
+    def send_next(self, job_id: int) -> None:
+        """Send what there is room for, in the order of the tables: for whoever ended a chunk under a limit of load."""
+        with self._store.transaction() as ledger:
+            waiting = tables_waiting(ledger, job_id)
+        for table_id in waiting:
+            if not self._send_copies(table_id):
+                return
 
     def resend(self, job_id: int) -> None:
         """Send everything again that isn't done, whatever the queue may hold: for `resume` and `requeue`."""
@@ -93,11 +105,12 @@ class Dispatcher:
         with self._store.transaction() as ledger:
             return forget_messages(ledger, job_id, older_than_s=older_than_s)
 
-    def _send_copies(self, table_id: int) -> None:
+    def _send_copies(self, table_id: int) -> bool:
         with self._store.transaction() as ledger:
             chunk_ids = take_pending(ledger, table_id)
         if chunk_ids:
             self._broker.send_copies(table_id, chunk_ids)
+        return bool(chunk_ids)
 
     def _send_comparisons(self, table_id: int) -> None:
         with self._store.transaction() as ledger:

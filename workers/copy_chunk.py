@@ -22,15 +22,12 @@ from shared.errors import (
     UnreachableError,
 )
 from shared.ledger.attempts import (
-    claim_if_pending,
     fail_if_current,
     finish_if_current,
     hold_if_current,
-    mark_started,
     note_commit,
     record_rejects,
 )
-from shared.ledger.jobs import read_job, read_table
 from shared.ledger.session import ArrowLedger
 from shared.points import Point, reach
 from shared.records.plan import LoadPath, TablePlan, TypeKind
@@ -41,6 +38,7 @@ from shared.target.compared_upsert import upsert_compared
 from shared.target.connections import translate_error
 from shared.target.convert import to_target
 from shared.target.copy_writer import write_bare
+from workers.claiming import claim_in_turn
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
@@ -65,20 +63,22 @@ def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
     Returns:
         What happened, in a few words, for Flower and the log.
     """
-    with context.store.transaction() as ledger:
-        chunk = claim_if_pending(ledger, chunk_id, context.worker)
-        if chunk is None:
-            return "nothing to do: not pending, not due, or its job has ended"
-        job = read_job(ledger, chunk.job_id)
-        table = read_table(ledger, chunk.table_id)
-        mark_started(ledger, chunk.table_id)
-    assert table is not None  # noqa: S101 - the ledger's foreign key says so
+    claimed = claim_in_turn(context, chunk_id)
+    if claimed is None:
+        return "nothing to do: not pending, not due, no room under the job's limit, or its job has ended"
+    said = _attempt(context, claimed.job, claimed.chunk, claimed.table.plan)
+    if claimed.job.max_load is not None:
+        context.dispatcher.send_next(claimed.job.id)
+    return said
+
+
+def _attempt(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> str:
     timer = ChunkTimer()
     try:
         reach(Point.CLAIMED, chunk.id)
-        result = _copy(context, job, chunk, table.plan, timer)
+        result = _copy(context, job, chunk, plan, timer)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded with the chunk
-        return _record_failure(context, chunk, table.plan, error)
+        return _record_failure(context, chunk, plan, error)
     reach(Point.COMMITTED_NOT_ACKNOWLEDGED, chunk.id)
     if result is None:
         return f"attempt {chunk.attempt} was overtaken"

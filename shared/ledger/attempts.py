@@ -5,15 +5,19 @@ Every update is guarded by state and attempt: 'no row updated' is an answer, not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.ledger.codec import chunk_of
+from shared.ledger.intervals import seconds
 from shared.ledger.session import Ledger
 from shared.ledger.states import JOB_ENDS, ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, rejects, tables
+from shared.ledger.turns import give_back, hold_turn, move_turn
 from shared.records.keys import RawText, Value, encode_value
 from shared.records.plan import TablePlan
 from shared.records.source import StorageClass
@@ -25,19 +29,46 @@ _LONGEST_DELAY_S: Final = 300.0
 """Past five minutes a retry helps nobody who waits."""
 
 
-def seconds(value: float) -> Any:
-    """Render a number of seconds as an interval."""
-    return sa.func.make_interval(0, 0, 0, 0, 0, 0, value)
-
-
 def _since(moment: sa.ColumnElement[Any]) -> Any:
     """Seconds from a moment to now, by PostgreSQL's clock; NULL where there was no such moment."""
     return sa.extract("epoch", sa.func.clock_timestamp() - moment)
 
 
 def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None:
-    """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended."""
-    active = sa.exists().where(jobs.c.id == chunks.c.job_id, jobs.c.state.not_in(JOB_ENDS))
+    """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended.
+
+    None as well where the job may not copy one more now: the chunk is sent again when it may.
+    """
+    claimed = claim_or_wait(ledger, chunk_id, worker, patience_s=0.0)
+    return claimed if isinstance(claimed, Chunk) else None
+
+
+def claim_or_wait(ledger: Ledger, chunk_id: int, worker: str, *, patience_s: float) -> Chunk | float | None:
+    """Claim a chunk as `claim_if_pending` does, or say in how many seconds its turn may come, if that is soon.
+
+    Args:
+        ledger: A transaction, which holds back others' claims of the same job where that has a limit of load.
+        chunk_id: The chunk.
+        worker: Who claims it.
+        patience_s: The longest wait that is answered; where it would be longer, the chunk is given back.
+    """
+    chunk = _claim(ledger, chunk_id, worker, jobs.c.max_load.is_(None))
+    turn = hold_turn(ledger, chunk_id) if chunk is None else None
+    if turn is None:
+        return chunk
+    if turn.seconds <= 0:
+        chunk = _claim(ledger, chunk_id, worker, sa.true())
+        if chunk is not None:
+            move_turn(ledger, chunk.job_id, chunk.source_bytes, turn.limits)
+        return chunk
+    if turn.seconds <= patience_s:
+        return turn.seconds
+    give_back(ledger, chunk_id)
+    return None
+
+
+def _claim(ledger: Ledger, chunk_id: int, worker: str, of_job: sa.ColumnElement[bool]) -> Chunk | None:
+    active = sa.exists().where(jobs.c.id == chunks.c.job_id, jobs.c.state.not_in(JOB_ENDS), of_job)
     statement = (
         sa.update(chunks)
         .where(
@@ -176,25 +207,40 @@ def rescue_lost(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: in
 
 
 def record_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Sequence[Reject]) -> None:
-    """Keep rejected rows whole, in the transaction that copies the rest of the chunk."""
-    if not found:
-        return
+    """Keep rejected rows whole, in the transaction that copies the rest of the chunk; those of before are forgotten."""
+    if found:
+        forget_rejects(ledger, chunk)
+        add_rejects(ledger, chunk, plan, found)
+
+
+def forget_rejects(ledger: Ledger, chunk: Chunk) -> None:
+    """Forget the rejects of a chunk's earlier copy."""
     ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
+
+
+def add_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Iterable[Reject]) -> None:
+    """Keep more rejected rows of a chunk."""
     columns = plan.read.columns
     for reject in found:
         value = reject.values[columns.index(reject.column)] if reject.column is not None else None
+        row = [[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)]
         statement = sa.insert(rejects).values(
             job_id=chunk.job_id,
             table_id=chunk.table_id,
             chunk_id=chunk.id,
-            key=[encode_value(part) for part in reject.key],
+            key=_json([encode_value(part) for part in reject.key]),
             column_name=reject.column,
             storage_class=_storage_class(value),
             raw=_raw(value),
-            row=[[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)],
+            row=_json(row),
             reason=reject.reason[:_ERROR_LENGTH],
         )
         ledger.run(statement)
+
+
+def _json(document: Any) -> Any:
+    """As a text that the server reads, which both drivers can bind."""
+    return sa.cast(sa.literal(json.dumps(document), sa.Text), JSONB)
 
 
 def mark_started(ledger: Ledger, table_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from shared.records.keys import decode_range, decode_value
+from shared.records.load import Load, MaxLoad
 from shared.records.plan import JobOptions, ObjectGrade, ObjectPlan, TablePlan
 from shared.records.source import SourceVersion, Unreadable
 from shared.records.work import Chunk, CopyPath, Job, JobTable, Mismatch, MismatchKind, Reject
@@ -18,6 +19,8 @@ _GRADES: Final = TypeAdapter(tuple[ObjectGrade, ...])
 _OBJECTS: Final = TypeAdapter(tuple[ObjectPlan, ...])
 _VERSIONS: Final = TypeAdapter(tuple[SourceVersion, ...])
 _UNREADABLE: Final = TypeAdapter(tuple[Unreadable, ...])
+_MAX_LOAD: Final = TypeAdapter(MaxLoad)
+_LOAD: Final = TypeAdapter(Load)
 
 
 def encode_plan(plan: TablePlan) -> Any:
@@ -55,6 +58,21 @@ def encode_unreadable(unreadable: Sequence[Unreadable]) -> Any:
     return _UNREADABLE.dump_python(tuple(unreadable), mode="json")
 
 
+def encode_max_load(limits: MaxLoad) -> Any:
+    """Render the load that a job may make as JSON."""
+    return _MAX_LOAD.dump_python(limits, mode="json")
+
+
+def decode_max_load(document: Any) -> MaxLoad:
+    """Read the load that a job may make."""
+    return _MAX_LOAD.validate_python(document)
+
+
+def encode_load(load: Load) -> Any:
+    """Render a measured load as JSON."""
+    return _LOAD.dump_python(load, mode="json")
+
+
 def chunk_of(row: Any) -> Chunk:
     """Read a row of `chunks`."""
     return Chunk(
@@ -65,6 +83,9 @@ def chunk_of(row: Any) -> Chunk:
         key_range=decode_range(row.key_range),
         state=row.state,
         attempt=row.attempt,
+        rows_expected=row.rows_expected,
+        source_bytes=row.source_bytes,
+        lost=row.lost,
         rows=row.rows,
         fingerprint=row.fingerprint,
         rejects=row.rejects,
@@ -102,6 +123,9 @@ def job_of(row: Any) -> Job:
         objects=decode_objects(row.objects),
         versions=_VERSIONS.validate_python(row.versions),
         unreadable=_UNREADABLE.validate_python(row.unreadable),
+        max_load=None if row.max_load is None else decode_max_load(row.max_load),
+        in_flight=row.in_flight,
+        load=None if row.load is None else _LOAD.validate_python(row.load),
     )
 
 

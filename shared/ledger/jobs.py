@@ -12,6 +12,7 @@ from shared.errors import OperatorError
 from shared.ledger.codec import (
     chunk_of,
     encode_grades,
+    encode_max_load,
     encode_objects,
     encode_options,
     encode_plan,
@@ -20,6 +21,7 @@ from shared.ledger.codec import (
     job_of,
     table_of,
 )
+from shared.ledger.load_rule import FIRST
 from shared.ledger.session import Ledger
 from shared.ledger.states import (
     JOB_ENDS,
@@ -84,6 +86,8 @@ def record_job(ledger: Ledger, job: NewJob) -> int:
             objects=encode_objects(job.objects),
             versions=encode_versions(job.versions),
             unreadable=encode_unreadable(job.unreadable),
+            max_load=None if job.max_load is None else encode_max_load(job.max_load),
+            in_flight=FIRST if job.max_load is not None and job.max_load.by_number else None,
         )
         .returning(jobs.c.id)
     )

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.ledger.attempts import seconds
+from shared.ledger.intervals import seconds
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, JobState, TableState
 from shared.ledger.steps import ChunkCounts, Step, next_step
 from shared.ledger.tables import chunks, jobs, tables
+from shared.ledger.turns import EVERYTHING_FITS, Room, room_for_comparisons, room_for_copies
 
 CHORD_SIZE: Final = 1000
 """Headers a chord holds at most: its body is copied into every message and all results travel in one (measured:
@@ -23,7 +24,8 @@ MAX_COMPARE_FAILURES: Final = 3
 def take_pending(ledger: Ledger, table_id: int) -> tuple[int, ...]:
     """Mark up to a chord of pending, due chunks without a message as sent, and return their ids in key order.
 
-    None while a whole chord of the table waits already: so the queue stays small whatever the table's size.
+    None while a whole chord of the table waits already: so the queue stays small whatever the table's size. Under a
+    limit of load, no more than may soon begin.
     """
     waiting = sa.select(sa.func.count()).where(
         chunks.c.table_id == table_id, chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_not(None)
@@ -35,6 +37,7 @@ def take_pending(ledger: Ledger, table_id: int) -> tuple[int, ...]:
         ledger,
         chunks.c.enqueued_at,
         sa.and_(chunks.c.table_id == table_id, chunks.c.state == ChunkState.PENDING, due),
+        room_for_copies(ledger, table_id),
     )
 
 
@@ -46,15 +49,17 @@ def take_uncompared(ledger: Ledger, table_id: int) -> tuple[int, ...]:
         chunks.c.compared_at.is_(None),
         chunks.c.compare_failures < MAX_COMPARE_FAILURES,
     )
-    return _take(ledger, chunks.c.compare_sent_at, where)
+    return _take(ledger, chunks.c.compare_sent_at, where, room_for_comparisons(ledger, table_id))
 
 
-def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool]) -> tuple[int, ...]:
+def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool], room: Room) -> tuple[int, ...]:
+    waiting = sa.and_(where, sent_at.is_(None))
+    number = CHORD_SIZE if room == EVERYTHING_FITS else _fitting(ledger, waiting, room)
     picked = (
         sa.select(chunks.c.id)
-        .where(where, sent_at.is_(None))
+        .where(waiting)
         .order_by(chunks.c.number)
-        .limit(CHORD_SIZE)
+        .limit(number)
         .with_for_update(skip_locked=True, key_share=True)
         .cte("picked")
     )
@@ -65,6 +70,11 @@ def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool]
         .returning(chunks.c.id, chunks.c.number)
     )
     return tuple(row.id for row in sorted(ledger.run(statement), key=lambda row: row.number))
+
+
+def _fitting(ledger: Ledger, waiting: sa.ColumnElement[bool], room: Room) -> int:
+    sizes = sa.select(chunks.c.source_bytes).where(waiting).order_by(chunks.c.number).limit(CHORD_SIZE)
+    return room.count(row.source_bytes for row in ledger.run(sizes))
 
 
 def forget_messages(ledger: Ledger, job_id: int, *, older_than_s: float) -> int:
@@ -135,6 +145,18 @@ def open_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
     statement = (
         sa.select(tables.c.id)
         .where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS))
+        .order_by(tables.c.position)
+    )
+    return tuple(row.id for row in ledger.run(statement))
+
+
+def tables_waiting(ledger: Ledger, job_id: int) -> tuple[int, ...]:
+    """The tables of a job with due chunks that nobody sent, in the order of enqueueing."""
+    due = sa.or_(chunks.c.not_before.is_(None), chunks.c.not_before <= sa.func.clock_timestamp())
+    unsent = (chunks.c.table_id == tables.c.id, chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_(None))
+    statement = (
+        sa.select(tables.c.id)
+        .where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS), sa.exists().where(*unsent, due))
         .order_by(tables.c.position)
     )
     return tuple(row.id for row in ledger.run(statement))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.records.keys import ChunkRange, Value
+from shared.records.load import Load, MaxLoad
 from shared.records.plan import JobOptions, ObjectGrade, ObjectPlan, TablePlan
 from shared.records.source import SourceVersion, Unreadable
 
@@ -142,6 +143,10 @@ class Chunk:
     key_range: ChunkRange
     state: str
     attempt: int
+    rows_expected: int = 0
+    source_bytes: int = 0
+    lost: int = 0
+    """How often its worker was lost; an attempt that took as long as a task may counts twice."""
     rows: int | None = None
     fingerprint: str | None = None
     rejects: int = 0
@@ -181,6 +186,12 @@ class Job:
     versions: tuple[SourceVersion, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     """With --salvage: what of the source could not be read."""
+    max_load: MaxLoad | None = None
+    """The load that the operator allows; None: any."""
+    in_flight: int | None = None
+    """How many chunks may be copied at once now; None: any number."""
+    load: Load | None = None
+    """As it was last measured; None where nobody measured under these limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +208,7 @@ class NewJob:
     objects: tuple[ObjectPlan, ...] = ()
     versions: tuple[SourceVersion, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    max_load: MaxLoad | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
