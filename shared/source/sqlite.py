@@ -19,7 +19,7 @@ from shared.source.sqlite_check import find_damage
 from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, translated
 from shared.source.sqlite_fingerprint import fingerprint
 from shared.source.sqlite_keys import column_sql, table_sql, walk, where
-from shared.source.sqlite_profile import profile_table
+from shared.source.sqlite_profile import Profiler
 from shared.source.sqlite_utf16 import UTF_8, read_exactly, refuse_invalid, select_of
 from shared.source.sqlite_virtual_rows import opening_statements
 
@@ -50,6 +50,7 @@ class SqliteReader:
         self._frozen = frozen
         self._sqlite = file.connect()
         self._adbc: dbapi.Connection | None = None
+        self._profiler: Profiler | None = None
         with translated(file.path, "opening it"):
             self._encoding = read_exactly(self._sqlite)
         self._select = select_of(self._encoding)
@@ -65,6 +66,9 @@ class SqliteReader:
     def close(self) -> None:
         """Close its connections."""
         self._sqlite.close()
+        if self._profiler is not None:
+            self._profiler.close()
+            self._profiler = None
         if self._adbc is not None:
             self._adbc.close()
             self._adbc = None
@@ -90,15 +94,10 @@ class SqliteReader:
             return read_catalog(self._sqlite)
 
     def profile(self, table: SourceTable, *, processes: int = 1, mode: ProfileMode = ProfileMode.FULL) -> TableProfile:
-        """Look at every value of a table, or at a sample of a large one, on connections of its own."""
+        """Look at every value of a table, or at a sample of a large one."""
         with translated(self._file.path, f"surveying the values of table {table.name!r}"):
-            return profile_table(
-                self._file,
-                table,
-                processes=processes,
-                encoding=self._encoding,
-                sample=mode is ProfileMode.SAMPLE,
-            )
+            self._profiler = self._profiler or Profiler(self._file, self._encoding)
+            return self._profiler.profile(table, processes=processes, sample=mode is ProfileMode.SAMPLE)
 
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""

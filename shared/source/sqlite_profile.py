@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,31 +59,49 @@ class _Place:
     """How many rows it has, where the walk tells. (Where it is wrong, SQL is asked.)"""
 
 
-def profile_table(
-    file: SqliteFile, table: SourceTable, *, processes: int, encoding: str, sample: bool = False
-) -> TableProfile:
-    """Profile a table on connections of its own.
+class Profiler:
+    """Looks at the tables of one file, on a connection that all of them share: opening one takes as long as a small
+    table does. Other processes and Arrow open their own.
 
     Args:
-        file: Where the table is.
-        table: The table.
-        processes: How many may look at once.
+        file: Where the tables are.
         encoding: The file's, as Python spells it.
-        sample: Whether a sample is enough for a table of more than 200,000 rows. A table that cannot be cut is
-            looked at wholly all the same, and so are rows whose chunk key is NULL.
 
     Raises:
-        sqlite3.Error: where the file cannot be read.
+        SourceError: where SQLite cannot open the file.
     """
-    with closing(_connect(file, encoding)) as walker:
+
+    def __init__(self, file: SqliteFile, encoding: str) -> None:
+        self._file = file
+        self._encoding = encoding
+        self._connection = _connect(file, encoding)
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._connection.close()
+
+    def profile(self, table: SourceTable, *, processes: int, sample: bool = False) -> TableProfile:
+        """Profile a table.
+
+        Args:
+            table: The table.
+            processes: How many may look at once.
+            sample: Whether a sample is enough for a table of more than 200,000 rows. A table that cannot be cut is
+                looked at wholly all the same, and so are rows whose chunk key is NULL.
+
+        Raises:
+            sqlite3.Error: where the file cannot be read.
+        """
+        walker, encoding = self._connection, self._encoding
         rows = _sampled_rows(walker, table) if sample else None
-        ranges = list(
+        places = list(
             _key_ranges(walker, table, encoding) if rows is None else _spread_ranges(walker, table, rows, encoding)
         )
-        hands = [hand for first in range(processes) if (hand := ranges[first::processes])]
-        see = functools.partial(_see_all, file, table, encoding)
-        pooled = len(hands) > 1 and len(ranges) >= _POOLED_RANGES
-        looks = _see_in_pool(see, hands) if pooled else [see(hand) for hand in hands]
+        hands = [hand for first in range(processes) if (hand := places[first::processes])]
+        if len(hands) > 1 and len(places) >= _POOLED_RANGES:
+            looks = _see_in_pool(functools.partial(_see_alone, self._file, table, encoding), hands)
+        else:
+            looks = [_see_all(walker, self._file, table, encoding, places)]
         return _sum_up(walker, table, looks, rows)
 
 
@@ -114,15 +132,32 @@ def _see_in_pool(see: Callable[[list[_Place]], TableLook], hands: list[list[_Pla
         return list(pool.map(see, hands))
 
 
-def _see_all(file: SqliteFile, table: SourceTable, encoding: str, places: list[_Place]) -> TableLook:
-    """Look at some key ranges: what one process does."""
+def _see_alone(file: SqliteFile, table: SourceTable, encoding: str, places: list[_Place]) -> TableLook:
+    """Look at some key ranges: what a process of its own does."""
+    with closing(_connect(file, encoding)) as connection:
+        return _see_all(connection, file, table, encoding, places)
+
+
+def _see_all(
+    connection: sqlite3.Connection, file: SqliteFile, table: SourceTable, encoding: str, places: list[_Place]
+) -> TableLook:
     joined = encoding == UTF_8  # else Arrow's driver would make other texts of those that are not valid
-    with closing(_connect(file, encoding)) as connection, closing(ArrowLook(file.uri, table)) as arrow:
+    with _giving_bytes(connection), closing(ArrowLook(file.uri, table)) as arrow:
         look = TableLook(table, joined=joined, arrow=arrow if joined else None)
-        connection.text_factory = bytes  # the only texts that are answered are judged as they are stored
         for place in places:
             look.see(connection, where(table.chunk_key, place.key_range), rows=place.rows)
     return look
+
+
+@contextmanager
+def _giving_bytes(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let the only texts that are answered be judged as they are stored."""
+    before = connection.text_factory
+    connection.text_factory = bytes
+    try:
+        yield
+    finally:
+        connection.text_factory = before
 
 
 def _connect(file: SqliteFile, encoding: str) -> sqlite3.Connection:
