@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from shared.errors import OperatorError, UnreachableError
 from shared.messages import (
+    BUILD_INDEX,
     CONTROL_QUEUE,
     COPY_CHUNK,
     FINISH_JOB,
@@ -187,6 +188,11 @@ class Broker:
     def send_comparisons(self, table_id: int, chunk_ids: Sequence[int]) -> None:
         """Send a chord: verify_chunk for each chunk, then finish_table."""
         self._send_chord(VERIFY_CHUNK, table_id, chunk_ids)
+
+    def send_builds(self, job_ids: Sequence[int]) -> None:
+        """Send build_index once for each of the ids: who gets it builds the largest index that waits."""
+        for job_id in job_ids:
+            self._send(BUILD_INDEX, job_id)
 
     def send_finish_table(self, table_id: int) -> None:
         """Send finish_table on its own."""

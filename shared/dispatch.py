@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.broker import Broker
 from shared.ledger.attempts import rescue_lost
+from shared.ledger.builds import forget_build_messages, rescue_lost_builds, take_builds
 from shared.ledger.engine import LedgerStore
 from shared.ledger.load import adjust
 from shared.ledger.queueing import (
@@ -36,8 +37,10 @@ class Rescued:
 
     chunks: int = 0
     """Chunks that had lost their worker."""
+    builds: int = 0
+    """Builds of keys and indexes that had lost theirs."""
     messages: int = 0
-    """Chunks whose message the queue had lost."""
+    """Chunks and builds whose message the queue had lost."""
 
 
 class Dispatcher:
@@ -55,6 +58,8 @@ class Dispatcher:
         match step:
             case Step.COPY:
                 self._send_copies(table_id)
+            case Step.INDEX:
+                self._send_builds(table_id)
             case Step.COMPARE:
                 self._send_comparisons(table_id)
             case Step.BUILD | Step.CHECK | Step.FAIL | Step.CANCEL:
@@ -75,10 +80,12 @@ class Dispatcher:
         with self._store.transaction() as ledger:
             adjust(ledger, job_id)
         with self._store.transaction() as ledger:
-            lost = rescue_lost(ledger, job_id, grace_s=settings.rescue_grace_s, max_attempts=settings.max_attempts)
+            grace_s, max_attempts = settings.rescue_grace_s, settings.max_attempts
+            lost = rescue_lost(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts)
+            builds = rescue_lost_builds(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts)
         forgotten = self._forget(job_id, _MESSAGE_GRACE_S) if self._broker.waiting() == 0 else 0
         self.send_all(job_id)
-        return Rescued(chunks=lost, messages=forgotten)
+        return Rescued(chunks=lost, builds=builds, messages=forgotten)
 
     def send_next(self, job_id: int) -> None:
         """Send what there is room for, in the order of the tables: for whoever ended a chunk under a limit of load."""
@@ -103,7 +110,8 @@ class Dispatcher:
 
     def _forget(self, job_id: int, older_than_s: float) -> int:
         with self._store.transaction() as ledger:
-            return forget_messages(ledger, job_id, older_than_s=older_than_s)
+            builds = forget_build_messages(ledger, job_id, older_than_s=older_than_s)
+            return builds + forget_messages(ledger, job_id, older_than_s=older_than_s)
 
     def _send_copies(self, table_id: int) -> bool:
         with self._store.transaction() as ledger:
@@ -117,6 +125,11 @@ class Dispatcher:
             chunk_ids = take_uncompared(ledger, table_id)
         if chunk_ids:
             self._broker.send_comparisons(table_id, chunk_ids)
+
+    def _send_builds(self, table_id: int) -> None:
+        with self._store.transaction() as ledger:
+            job_ids = take_builds(ledger, table_id)
+        self._broker.send_builds(job_ids)
 
     def _send_finish_table(self, table_id: int) -> None:
         with self._store.transaction() as ledger:

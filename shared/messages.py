@@ -12,6 +12,7 @@ QUEUES: Final = (COPY_QUEUE, VERIFY_QUEUE, CONTROL_QUEUE)
 
 COPY_CHUNK: Final = "pgconvoy.copy_chunk"
 VERIFY_CHUNK: Final = "pgconvoy.verify_chunk"
+BUILD_INDEX: Final = "pgconvoy.build_index"
 FINISH_TABLE: Final = "pgconvoy.finish_table"
 FINISH_JOB: Final = "pgconvoy.finish_job"
 RESCUE: Final = "pgconvoy.rescue"
@@ -21,6 +22,7 @@ ROUTES: Final = MappingProxyType(
         COPY_CHUNK: COPY_QUEUE,
         VERIFY_CHUNK: VERIFY_QUEUE,
         # Building a table's keys is heavy work for the fleet, not for the one controller.
+        BUILD_INDEX: VERIFY_QUEUE,
         FINISH_TABLE: VERIFY_QUEUE,
         FINISH_JOB: VERIFY_QUEUE,
         RESCUE: CONTROL_QUEUE,

@@ -28,6 +28,7 @@ class Point(enum.StrEnum):
     COPIED_NOT_COMMITTED = "copied_not_committed"
     COMMITTED_NOT_ACKNOWLEDGED = "committed_not_acknowledged"
     BUILDING = "building"
+    BUILT_NOT_COMMITTED = "built_not_committed"
     COMPARING = "comparing"
     FINISHING = "finishing"
 

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     connect_timeout_s: Annotated[int, Field(ge=1)] = Field(5, description="Longest wait for a connection to open.")
     lock_timeout_s: Seconds = Field(30, description="Longest wait for a lock in the target.")
     idle_timeout_s: Seconds = Field(600, description="PostgreSQL ends a transaction of ours that is idle for so long.")
+    build_apart_mb: Annotated[float, Field(ge=0)] = Field(
+        8,
+        description="Size in MiB, estimated, of a table's largest index from which on each of its keys and indexes is"
+        " a task of its own.",
+    )
     task_time_limit_s: Count = Field(3600, description="Longest run of one task; Celery kills it then.")
     rescue_grace_s: Seconds = Field(3, description="How long after its claim a chunk without a holder counts as lost.")
     rescue_interval_s: Seconds = Field(10, description="How often the controller looks for lost work.")
@@ -172,6 +177,11 @@ class Settings(BaseSettings):
     def chunk_bytes(self) -> int:
         """`chunk_mb` in bytes."""
         return int(self.chunk_mb * _MIB)
+
+    @property
+    def build_apart_bytes(self) -> int:
+        """`build_apart_mb` in bytes."""
+        return int(self.build_apart_mb * _MIB)
 
     @property
     def target(self) -> str:

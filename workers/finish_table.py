@@ -6,21 +6,24 @@ from dataclasses import replace
 
 from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
+from shared.ledger.builds import forget_builds, read_builds, record_builds
 from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import hold_step_of
 from shared.ledger.session import SqlAlchemyLedger
-from shared.ledger.states import TableState
+from shared.ledger.states import BUILD_ENDS, TableState
 from shared.ledger.steps import Step
 from shared.ledger.unfinished import count_changed
 from shared.points import Point, reach
 from shared.records.plan import CompareBy
 from shared.records.work import JobTable
 from shared.target.connections import translate_error
+from workers.building import outcome_of
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue
-from workers.objects import Built, build_table
+from workers.objects import Built, build_table, existing_objects, missing_builds
+from workers.planned_builds import is_large, new_builds
 
 
 @left_to_rescue
@@ -46,7 +49,8 @@ def _take_step(context: WorkerContext, table_id: int) -> bool:
         step = hold_step_of(ledger, table_id)
         match step:
             case Step.BUILD:
-                move_table(ledger, table_id, TableState.BUILDING)
+                if move_table(ledger, table_id, TableState.BUILDING):
+                    forget_builds(ledger, table_id)
             case Step.FAIL:
                 return _fail(ledger, table_id)
             case Step.CANCEL:
@@ -56,20 +60,25 @@ def _take_step(context: WorkerContext, table_id: int) -> bool:
             return _build(context, table_id)
         case Step.CHECK:
             return _check(context, table_id)
-        case Step.COPY | Step.COMPARE:
+        case Step.COPY | Step.INDEX | Step.COMPARE:
             context.dispatcher.send_work(table_id)
     return False
 
 
 def _build(context: WorkerContext, table_id: int) -> bool:
-    """Build keys and indexes in one transaction that holds the table's row; False where somebody else is at it."""
+    """Build keys and indexes in one transaction that holds the table's row, or see them built as tasks of their own.
+
+    False where somebody else is at it, or those tasks are yet to end.
+    """
     with context.store.transaction() as ledger:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
         if table is None or table.state != TableState.BUILDING:
             return False
         options = read_job(ledger, table.job_id).options
         reach(Point.BUILDING, table_id)
-        built = build_table(ledger, table.job_id, table.plan) if table.plan.creates else Built()
+        built = _built(context, ledger, table) if table.plan.creates else Built()
+        if built is None:
+            return True
         if built.error is not None:
             return move_table(ledger, table_id, TableState.FAILED, error=built.error)
         if table.plan.match_key in built.left_out:
@@ -77,6 +86,21 @@ def _build(context: WorkerContext, table_id: int) -> bool:
             save_plan(ledger, table_id, replace(table.plan, match_key=(), compare_by=CompareBy.MULTISET))
         verified = options.verify and not options.schema_only
         return move_table(ledger, table_id, TableState.VERIFYING if verified else TableState.COMPLETED)
+
+
+def _built(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> Built | None:
+    """Build a small table at once; None while the builds of a large one, each a task of its own, have yet to end."""
+    recorded = read_builds(ledger, table.id)
+    if any(build.state not in BUILD_ENDS for build in recorded):
+        return None
+    came_to = {build.name: outcome_of(build) for build in recorded}
+    if is_large(table.plan, bound=context.settings.build_apart_bytes):
+        there = existing_objects(ledger, table.plan)
+        missing = missing_builds(ledger, table.job_id, table.plan, there, came_to)
+        if missing:
+            record_builds(ledger, table.job_id, table.id, new_builds(table.plan, missing))
+            return None
+    return build_table(ledger, table.job_id, table.plan, came_to)
 
 
 def _check(context: WorkerContext, table_id: int) -> bool:

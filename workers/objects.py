@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,34 +13,29 @@ import sqlalchemy as sa
 from shared.grading import Less, Outcomes
 from shared.ledger.jobs import add_grades, read_job
 from shared.ledger.session import SqlAlchemyLedger
-from shared.records.plan import (
-    CheckPlan,
-    Grade,
-    GradedAs,
-    IndexPlan,
-    KeyPlan,
-    SearchPlan,
-    TablePlan,
-    TargetColumn,
-)
+from shared.records.builds import BuildOutcome
+from shared.records.plan import CheckPlan, Grade, GradedAs, SearchPlan, TablePlan, TargetColumn
 from shared.records.source import ObjectKind
 from shared.target import ddl
-from shared.target.statements import BEYOND_LIMITS, UNIQUE_VIOLATION, Refusal, attempt, see_extensions
+from shared.target.statements import attempt, see_extensions
 from shared.target.violations import violations
+from workers.building import attach_key, build_one, less_of
+from workers.planned_builds import PlannedBuild, graded_search, planned_builds
 
 log = logging.getLogger(__name__)
 _EXISTING: Final = """
-    SELECT c.relname FROM pg_catalog.pg_index i
+    SELECT c.relname AS name, false AS is_constraint FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
      WHERE n.nspname = :schema AND t.relname = :name
     UNION ALL
-    SELECT k.conname FROM pg_catalog.pg_constraint k
+    SELECT k.conname, true FROM pg_catalog.pg_constraint k
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
      WHERE n.nspname = :schema AND t.relname = :name
 """
+_NOTHING: Final[Mapping[str, BuildOutcome]] = MappingProxyType({})
 _COLUMN: Final = """
     SELECT a.attidentity <> '' FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
@@ -48,10 +44,25 @@ _COLUMN: Final = """
 """
 
 
-def existing_objects(ledger: SqlAlchemyLedger, plan: TablePlan) -> frozenset[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """What a table has."""
+
+    indexes: frozenset[str]
+    """Those of constraints too."""
+    constraints: frozenset[str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.indexes or name in self.constraints
+
+
+def existing_objects(ledger: SqlAlchemyLedger, plan: TablePlan) -> Existing:
     """The names of the indexes and constraints that a table has."""
-    found = ledger.connection.execute(sa.text(_EXISTING), {"schema": plan.schema, "name": plan.name})
-    return frozenset(found.scalars())
+    found = ledger.connection.execute(sa.text(_EXISTING), {"schema": plan.schema, "name": plan.name}).all()
+    return Existing(
+        indexes=frozenset(row.name for row in found if not row.is_constraint),
+        constraints=frozenset(row.name for row in found if row.is_constraint),
+    )
 
 
 def is_identity(ledger: SqlAlchemyLedger, plan: TablePlan, column: TargetColumn) -> bool:
@@ -76,26 +87,82 @@ class Built:
     """The columns of the keys that are not there, though they were planned."""
 
 
-def build_table(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> Built:
-    """Build what isn't there yet of a table's keys, indexes, checks and search.
+def missing_builds(
+    ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, there: Existing, came_to: Mapping[str, BuildOutcome]
+) -> list[PlannedBuild]:
+    """Add the columns of a table's search, and return the keys and indexes that are not there yet.
+
+    Those that came to no index, by what `came_to` says of them, are not asked for again.
+    """
+    # First: adding a stored column writes the table anew, with all indexes that it has by then.
+    unsearchable = _add_search_columns(ledger, job_id, plan)
+    over = {name for name, outcome in came_to.items() if not outcome.there} | unsearchable
+    return [build for build in planned_builds(plan) if build.name not in there and build.name not in over]
+
+
+def build_table(
+    ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan, came_to: Mapping[str, BuildOutcome] = _NOTHING
+) -> Built:
+    """Build what isn't there yet of a table's keys, indexes, search and checks, in the caller's transaction.
 
     A key that the rows violate fails the table. What PostgreSQL refuses for another reason (an index row over the
     B-tree's limit), and a key whose values the plan said may become equal (one UUID spelled in two cases), is left
     out, and graded so in the job. A check that rows violate stays NOT VALID.
+
+    Args:
+        ledger: A transaction that holds the table's row.
+        job_id: The job.
+        plan: The table's plan.
+        came_to: What builds that were tasks of their own came to, by name. Such a key has its index alone until now.
     """
-    outcomes = Outcomes()
     there = existing_objects(ledger, plan)
     see_extensions(ledger.connection)
-    # First: adding a stored column writes the table anew, with all indexes that it has by then.
-    searchable = [each for each in plan.search if _add_search_column(ledger, plan, each, outcomes)]
-    built = _build_keys(ledger, plan, outcomes, there)
-    if built.error is None:
-        for search in searchable:
-            _add_search_index(ledger, plan, search, outcomes, there)
-        for check in plan.checks:
-            _add_check(ledger, plan, check, outcomes, there)
+    found = dict(came_to)
+    if _error_of(found) is None:
+        found |= _build_missing(ledger, plan, missing_builds(ledger, job_id, plan, there, came_to))
+    found |= _attach_keys(ledger, plan, there)
+    outcomes = Outcomes()
+    for build, outcome in _outcomes_of(plan, found):
+        outcomes.add(build.graded_as, plan.read.table if build.is_of_table else None, less_of(outcome))
+    error = _error_of(found)
+    for check in plan.checks if error is None else ():
+        _add_check(ledger, plan, check, outcomes, there)
     record_outcomes(ledger, job_id, outcomes)
-    return built
+    return Built(error=error, left_out=_left_out(plan, found))
+
+
+def _build_missing(
+    ledger: SqlAlchemyLedger, plan: TablePlan, missing: Iterable[PlannedBuild]
+) -> dict[str, BuildOutcome]:
+    found = {}
+    for build in missing:
+        found[build.name] = build_one(ledger.connection, plan, build, build.whole)
+        if found[build.name].error is not None:
+            break
+    return found
+
+
+def _attach_keys(ledger: SqlAlchemyLedger, plan: TablePlan, there: Existing) -> dict[str, BuildOutcome]:
+    """Give keys whose indexes were built alone their constraints; returns what those come to that are refused."""
+    alone = there.indexes - there.constraints
+    keys = [build for build in planned_builds(plan) if build.is_key and build.name in alone] if alone else []
+    refused = {build.name: attach_key(ledger.connection, plan, build) for build in keys}
+    return {name: outcome for name, outcome in refused.items() if outcome is not None}
+
+
+def _outcomes_of(plan: TablePlan, found: Mapping[str, BuildOutcome]) -> list[tuple[PlannedBuild, BuildOutcome]]:
+    """What the builds came to that PostgreSQL judged; one whose rows violate it fails the table and has no grade."""
+    judged = [(build, found[build.name]) for build in planned_builds(plan) if build.name in found]
+    return [(build, outcome) for build, outcome in judged if outcome.error is None]
+
+
+def _left_out(plan: TablePlan, found: Mapping[str, BuildOutcome]) -> frozenset[tuple[str, ...]]:
+    keys = [(build.unique_columns, outcome) for build, outcome in _outcomes_of(plan, found)]
+    return frozenset(columns for columns, outcome in keys if columns is not None and not outcome.there)
+
+
+def _error_of(found: Mapping[str, BuildOutcome]) -> str | None:
+    return next((outcome.error for outcome in found.values() if outcome.error is not None), None)
 
 
 def record_outcomes(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -> None:
@@ -105,73 +172,30 @@ def record_outcomes(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -
         add_grades(ledger, job_id, news)
 
 
-def _build_keys(ledger: SqlAlchemyLedger, plan: TablePlan, outcomes: Outcomes, there: frozenset[str]) -> Built:
-    left_out = set()
-    for kind, planned, sql in _keys_and_indexes(plan):
-        graded_as = planned.graded_as or GradedAs(kind=kind, name=planned.name)
-        what = f"building {kind} {planned.name} of table {plan.name}"
-        if planned.name in there:  # and graded when it was built: it may be a hash index instead of what was planned
-            continue
-        refused = attempt(ledger.connection, sql, what)
-        if refused is None:
-            outcomes.add(graded_as, plan.read.table, None)
-            continue
-        if refused.state == UNIQUE_VIOLATION and not graded_as.doubt:
-            return Built(error=refused.reason)
-        if not isinstance(planned, IndexPlan) or planned.unique:
-            left_out.add(planned.columns)
-        outcomes.add(graded_as, plan.read.table, _instead(ledger, plan, planned, refused))
-    return Built(left_out=frozenset(left_out))
-
-
-def _keys_and_indexes(plan: TablePlan) -> Iterator[tuple[ObjectKind, KeyPlan | IndexPlan, str]]:
-    primary = ddl.primary_key(plan)
-    if plan.primary_key is not None and primary is not None:
-        yield ObjectKind.PRIMARY_KEY, plan.primary_key, primary
-    for key in plan.unique_keys:
-        yield ObjectKind.UNIQUE_KEY, key, ddl.unique_key(plan, key)
-    for index in plan.indexes:
-        yield ObjectKind.INDEX, index, ddl.index(plan, index)
-
-
-def _instead(ledger: SqlAlchemyLedger, plan: TablePlan, planned: KeyPlan | IndexPlan, refused: Refusal) -> Less:
-    """Make a hash index where the B-tree's rows are too long for it: it keeps 4 bytes of each value, however long."""
-    if isinstance(planned, IndexPlan) and refused.state == BEYOND_LIMITS and _may_be_hash(planned):
-        hashed = replace(planned, method="hash", descending=(False,) if planned.columns else ())
-        if attempt(ledger.connection, ddl.index(plan, hashed), f"building hash index {planned.name}") is None:
-            return less(Grade.APPROXIMATED, f"a hash index, which serves equality only: {refused.said}")
-    return less(Grade.REFUSED, f"left out: {refused.reason}")
-
-
-def _may_be_hash(index: IndexPlan) -> bool:
-    return index.method == "btree" and not index.unique and len(index.columns) + len(index.terms) == 1
+def _add_search_columns(ledger: SqlAlchemyLedger, job_id: int, plan: TablePlan) -> frozenset[str]:
+    """Add the columns of a table's search; returns the names of the indexes of those that PostgreSQL refuses."""
+    if not plan.search:
+        return frozenset()
+    outcomes = Outcomes()
+    see_extensions(ledger.connection)
+    refused = [search.index for search in plan.search if not _add_search_column(ledger, plan, search, outcomes)]
+    record_outcomes(ledger, job_id, outcomes)
+    return frozenset(refused)
 
 
 def _add_search_column(ledger: SqlAlchemyLedger, plan: TablePlan, search: SearchPlan, outcomes: Outcomes) -> bool:
     if _look_up(ledger, plan, search.column) is not None:
         return True
     what = f"adding search column {search.column} to table {plan.name}"
-    return _noted(search, attempt(ledger.connection, ddl.search_column(plan, search), what), outcomes)
-
-
-def _add_search_index(
-    ledger: SqlAlchemyLedger, plan: TablePlan, search: SearchPlan, outcomes: Outcomes, there: frozenset[str]
-) -> None:
-    what = f"building search index {search.index} of table {plan.name}"
-    if search.index not in there:
-        _noted(search, attempt(ledger.connection, ddl.search_index(plan, search), what), outcomes)
-
-
-def _noted(search: SearchPlan, refused: Refusal | None, outcomes: Outcomes) -> bool:
-    graded_as = search.graded_as or GradedAs(kind=ObjectKind.VIRTUAL_TABLE, name=search.column)
+    refused = attempt(ledger.connection, ddl.search_column(plan, search), what)
     lost = None if refused is None else less(Grade.REFUSED, f"left out: {refused.reason}")
     # The search belongs to a virtual table of the source, and that to no table.
-    outcomes.add(graded_as, None, lost)
+    outcomes.add(graded_search(search), None, lost)
     return refused is None
 
 
 def _add_check(
-    ledger: SqlAlchemyLedger, plan: TablePlan, check: CheckPlan, outcomes: Outcomes, there: frozenset[str]
+    ledger: SqlAlchemyLedger, plan: TablePlan, check: CheckPlan, outcomes: Outcomes, there: Existing
 ) -> None:
     graded_as = check.graded_as or GradedAs(kind=ObjectKind.CHECK, name=check.name)
     outcomes.add(graded_as, plan.read.table, _check(ledger, plan, check, there=check.name in there))

@@ -28,5 +28,7 @@ def rescue_running(context: WorkerContext) -> str:
     except (ConvoyError, SQLAlchemyError) as error:  # no ledger yet, or a service is away: the next beat tries again
         log.info("nothing was rescued: %s", sentence_of(error))
         return f"nothing was rescued: {sentence_of(error)}"
-    chunks, messages = sum(one.chunks for one in found), sum(one.messages for one in found)
-    return f"{len(jobs)} running jobs, {chunks} lost chunks put back, {messages} lost messages sent again"
+    chunks, builds = sum(one.chunks for one in found), sum(one.builds for one in found)
+    messages = sum(one.messages for one in found)
+    lost = f"{chunks} lost chunks and {builds} lost builds put back"
+    return f"{len(jobs)} running jobs, {lost}, {messages} lost messages sent again"

@@ -7,7 +7,8 @@ from typing import Any, Final
 from celery import shared_task
 from celery.worker.control import inspect_command
 
-from shared.messages import COPY_CHUNK, FINISH_JOB, FINISH_TABLE, PROBE, RESCUE, VERIFY_CHUNK
+from shared.messages import BUILD_INDEX, COPY_CHUNK, FINISH_JOB, FINISH_TABLE, PROBE, RESCUE, VERIFY_CHUNK
+from workers import build_index as building
 from workers import copy_chunk as copying
 from workers import finish_job as job_end
 from workers import finish_table as table_end
@@ -18,7 +19,7 @@ from workers.rescue import rescue_running
 
 _LONGEST_BUILD_S: Final = 7 * 24 * 3600
 """An index of a huge table may take hours. Redis then hands the message out again, past the visibility time-out, and
-whoever gets it finds the table's row held and leaves."""
+whoever gets it finds the row of table or build held and leaves."""
 
 
 @shared_task(name=COPY_CHUNK)
@@ -31,6 +32,12 @@ def copy_chunk(chunk_id: int) -> str:
 def verify_chunk(chunk_id: int) -> str:
     """Compare one chunk."""
     return verifying.verify_chunk(worker_context(), chunk_id)
+
+
+@shared_task(name=BUILD_INDEX, time_limit=_LONGEST_BUILD_S)
+def build_index(job_id: int) -> str:
+    """Build the largest key or index that a job waits for."""
+    return building.build_index(worker_context(), job_id)
 
 
 @shared_task(name=FINISH_TABLE, time_limit=_LONGEST_BUILD_S)

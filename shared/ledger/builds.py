@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
-from shared.ledger.attempts import seconds
+from shared.ledger.intervals import seconds
 from shared.ledger.session import Ledger
 from shared.ledger.states import BUILD_ENDS, JOB_ENDS, BuildState
 from shared.ledger.tables import builds, jobs
@@ -24,21 +23,12 @@ _LONGEST_DELAY_S: Final = 300.0
 """As for chunks: past five minutes a retry helps nobody who waits."""
 
 
-def record_builds(
-    ledger: Ledger, job_id: int, table_id: int, planned: Iterable[NewBuild], *, there: Collection[str]
-) -> None:
-    """Record what is to be built on a table; what an earlier building of it recorded stays where its index is there.
+def record_builds(ledger: Ledger, job_id: int, table_id: int, planned: Iterable[NewBuild]) -> None:
+    """Record what is to be built on a table, in the order of the plan, in a transaction that holds the table's row.
 
-    Args:
-        ledger: A transaction that holds the table's row.
-        job_id: The job.
-        table_id: The table.
-        planned: The builds, in the order of the plan.
-        there: The names of the indexes that the table has.
+    A build that had ended begins anew.
     """
-    is_over = sa.and_(builds.c.state == BuildState.BUILT, builds.c.name.in_(there))
-    ledger.run(sa.delete(builds).where(builds.c.table_id == table_id, ~is_over))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "job_id": job_id,
             "table_id": table_id,
@@ -49,8 +39,18 @@ def record_builds(
         }
         for position, build in enumerate(planned, start=1)
     ]
+    forget_builds(ledger, table_id, [build["name"] for build in rows])
     if rows:
-        ledger.run(insert(builds).values(rows).on_conflict_do_nothing(index_elements=["table_id", "name"]))
+        ledger.run(sa.insert(builds).values(rows))
+
+
+def forget_builds(ledger: Ledger, table_id: int, names: Collection[str] | None = None) -> None:
+    """Forget builds of a table by name, or all that came to no index: the table is built again.
+
+    What was built stays in either case as long as its index is there, since its grade may say less than planned.
+    """
+    which = builds.c.state != BuildState.BUILT if names is None else builds.c.name.in_(names)
+    ledger.run(sa.delete(builds).where(builds.c.table_id == table_id, which))
 
 
 def read_builds(ledger: Ledger, table_id: int) -> tuple[Build, ...]:
@@ -59,15 +59,15 @@ def read_builds(ledger: Ledger, table_id: int) -> tuple[Build, ...]:
     return tuple(_build_of(row) for row in rows)
 
 
-def take_builds(ledger: Ledger, job_id: int) -> int:
-    """Mark pending, due builds of a job without a message as sent; returns how many messages to send.
+def take_builds(ledger: Ledger, table_id: int) -> tuple[int, ...]:
+    """Mark pending, due builds of a table without a message as sent; returns the job's id once for each.
 
-    A message stands for no build in particular: whoever gets it claims the largest one that waits.
+    A message stands for no build in particular: whoever gets it claims the largest of the job that waits.
     """
-    due = sa.and_(builds.c.job_id == job_id, _is_due(), builds.c.enqueued_at.is_(None))
+    due = sa.and_(builds.c.table_id == table_id, _is_due(), builds.c.enqueued_at.is_(None))
     free = sa.select(builds.c.id).where(due).with_for_update(skip_locked=True, key_share=True).cte("free")
     statement = sa.update(builds).where(builds.c.id == free.c.id).values(enqueued_at=sa.func.clock_timestamp())
-    return len(ledger.run(statement.returning(builds.c.id)))
+    return tuple(row.job_id for row in ledger.run(statement.returning(builds.c.job_id)))
 
 
 def claim_largest(ledger: Ledger, job_id: int, worker: str) -> Build | None:

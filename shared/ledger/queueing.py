@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from shared.ledger.builds import count_open_builds
 from shared.ledger.intervals import seconds
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, JobState, TableState
@@ -117,6 +118,7 @@ def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
         _count(chunks.c.state == ChunkState.CANCELLED).label("cancelled"),
         _count(uncompared).label("uncompared"),
         _count(sa.and_(uncompared, chunks.c.compare_failures >= MAX_COMPARE_FAILURES)).label("incomparable"),
+        count_open_builds(table_id).label("open_builds"),
     ).where(chunks.c.table_id == table_id)
     return ChunkCounts(**ledger.run(tally)[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
 

@@ -14,7 +14,9 @@ class Step(enum.Enum):
     COPY = "copy"
     """Chunks are pending or on their way, or not all are planned: see that each has a message."""
     BUILD = "build"
-    """All rows are there: build keys and indexes."""
+    """All rows are there: build keys and indexes, or see what their builds came to."""
+    INDEX = "index"
+    """Builds of keys and indexes are pending or on their way: see that each has a message."""
     COMPARE = "compare"
     """Keys are there: see that each chunk that wasn't compared has a message."""
     CHECK = "check"
@@ -40,6 +42,8 @@ class ChunkCounts:
     """Copied and not yet compared."""
     incomparable: int = 0
     """Of those, chunks whose comparison failed too often."""
+    open_builds: int = 0
+    """Builds of keys and indexes that are pending or on their way."""
 
 
 def next_step(state: TableState, counts: ChunkCounts, *, planned: bool) -> Step:
@@ -47,7 +51,7 @@ def next_step(state: TableState, counts: ChunkCounts, *, planned: bool) -> Step:
     if state in TABLE_ENDS:
         return Step.NOTHING
     if state is TableState.BUILDING:
-        return Step.BUILD
+        return Step.INDEX if counts.open_builds else Step.BUILD
     if state is TableState.VERIFYING:
         return _step_of_comparison(counts)
     return Step.COPY if counts.unfinished or not planned else _step_after_copy(counts)

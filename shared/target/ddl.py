@@ -49,6 +49,22 @@ def unique_key(plan: TablePlan, key: KeyPlan) -> str:
     return f"{_add_constraint(plan, key.name)} UNIQUE ({quote_list(key.columns)})"
 
 
+def key_index(plan: TablePlan, key: KeyPlan) -> str:
+    """Make the index of a key alone; unlike a constraint, it can be made while other indexes of the table are."""
+    return f"CREATE UNIQUE INDEX {quote(key.name)} ON {_table(plan)} ({quote_list(key.columns)})"
+
+
+def attach_key(plan: TablePlan, key: KeyPlan, *, primary: bool) -> str:
+    """Make a key's index, which is there under its name, into the constraint."""
+    kind = "PRIMARY KEY" if primary else "UNIQUE"
+    return f"{_add_constraint(plan, key.name)} {kind} USING INDEX {quote(key.name)}"
+
+
+def drop_index(plan: TablePlan, name: str) -> str:
+    """Drop an index of a table."""
+    return f"DROP INDEX {qualified(plan.schema, name)}"
+
+
 def index(plan: TablePlan, index_plan: IndexPlan) -> str:
     """Make an index."""
     terms = index_plan.terms or [
