@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.services import Target, has_embedded_data, open_target
+from producer.tuning import check_server_settings
 from producer.views import Finding, Outcome
 from producer.worker_count import CONNECTIONS, PRODUCER_CONNECTIONS, choose_workers, workers_for
 from shared.broker import Broker
@@ -68,6 +69,8 @@ def _check_target(settings: Settings) -> Iterator[Finding]:
             yield finding
             if finding.outcome is not Outcome.UNREACHABLE:
                 yield _check_ledger(target)
+            if finding.outcome is Outcome.OK:
+                yield from check_server_settings(target)
     except ConvoyError as error:
         outcome = Outcome.UNREACHABLE if isinstance(error, UnreachableError) else Outcome.WRONG
         yield Finding(what="target", outcome=outcome, text=str(error))

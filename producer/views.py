@@ -95,6 +95,8 @@ class Finding:
     what: str
     outcome: Outcome
     text: str
+    change: str | None = None
+    """The line of postgresql.conf that a finding about a setting of the server asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
