@@ -6,18 +6,23 @@ walked again by whoever resumes the job, and comes to the same chunks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Final
 
 from producer.services import Target
 from producer.survey import chunks_of
 from shared.dispatch import Dispatcher
 from shared.errors import SourceChangedError
-from shared.ledger.jobs import mark_planned, read_job, read_tables, record_chunks
+from shared.ledger.jobs import mark_planned, read_job, read_tables, record_chunks, record_whole_tables
+from shared.ledger.small_tables import SMALL_BYTES
 from shared.ledger.states import JOB_ENDS
 from shared.records.work import Job, JobTable, PlannedChunk
 from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
+
+_TABLES_AT_ONCE: Final = 100
+"""Small tables recorded in one transaction: a fraction of a second, so that workers begin while the rest is planned."""
 
 
 def plan_chunks(target: Target, dispatcher: Dispatcher, job_id: int, look: Callable[[], object]) -> None:
@@ -40,9 +45,14 @@ def plan_chunks(target: Target, dispatcher: Dispatcher, job_id: int, look: Calla
         return
     with open_source(job.snapshot_url, frozen=job.options.snapshot) as reader:
         refuse_changed(reader, job)
-        planners = [_Planner(target, dispatcher, job, table, reader) for table in waiting]
+        small = [table for table in waiting if _is_small(table)]
+        planners = [_Planner(target, dispatcher, job, table, reader) for table in waiting if not _is_small(table)]
         # The first round gives every table something to do; then one after the other is planned to its end.
-        for planner in [planner for planner in planners if planner.record_batch(look)]:
+        begun = [planner for planner in planners if planner.record_batch(look)]
+        for first in range(0, len(small), _TABLES_AT_ONCE):
+            _record_small(target, dispatcher, job, small[first : first + _TABLES_AT_ONCE], reader)
+            look()
+        for planner in begun:
             while planner.record_batch(look):
                 pass
 
@@ -55,6 +65,23 @@ def refuse_changed(reader: SourceReader, job: Job) -> None:
     """
     if reader.fingerprint() != job.fingerprint:
         raise SourceChangedError.since(job.id, job.snapshot_url)
+
+
+def _is_small(table: JobTable) -> bool:
+    return table.plan.rows * table.plan.row_bytes <= SMALL_BYTES
+
+
+def _record_small(
+    target: Target, dispatcher: Dispatcher, job: Job, small: Sequence[JobTable], reader: SourceReader
+) -> None:
+    """Record all chunks of small tables at once, and send them."""
+    planned = {table.id: tuple(_chunks(job, table, reader)) for table in small}
+    with target.ledger(f"recording chunks of {len(small)} small tables") as ledger:
+        # Held, so that a job which is cancelled meanwhile gets no chunk after its end.
+        if read_job(ledger, job.id, lock=True).state in JOB_ENDS:
+            return
+        record_whole_tables(ledger, job.id, planned)
+    dispatcher.send_small_tables(job.id)
 
 
 class _Planner:

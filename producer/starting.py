@@ -19,7 +19,7 @@ from producer.waiting import Watch
 from producer.wording import counted
 from shared.broker import Broker
 from shared.errors import ConvoyError
-from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_table, refuse_running
+from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_tables, refuse_running
 from shared.ledger.load import count_replicas, refuse_blind
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
@@ -179,8 +179,7 @@ def _record_plan(
     if options.recreate:
         plan = staged(ledger, plan, job_id, settings.target_schema)
     make_tables(ledger, plan, schema=settings.target_schema)
-    for position, table in enumerate(plan.tables, start=1):
-        record_table(ledger, job_id, position, table)
+    record_tables(ledger, job_id, plan.tables)
     return job_id
 
 

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from shared.errors import OperatorError, UnreachableError
 from shared.messages import (
     BUILD_INDEX,
+    CARRY_TABLES,
     CONTROL_QUEUE,
     COPY_CHUNK,
     FINISH_JOB,
@@ -194,6 +195,10 @@ class Broker:
         for job_id in job_ids:
             self._send(BUILD_INDEX, job_id)
 
+    def send_small_tables(self, table_ids: Sequence[int]) -> None:
+        """Send carry_tables for several small tables at once."""
+        self._send(CARRY_TABLES, *table_ids)
+
     def send_finish_table(self, table_id: int) -> None:
         """Send finish_table on its own."""
         self._send(FINISH_TABLE, table_id)
@@ -221,9 +226,9 @@ class Broker:
             inspect = self._app.control.inspect(timeout=timeout_s)
             return dict(inspect._request(PROBE, **source) or {})  # noqa: SLF001 - the documented way to call one's own command
 
-    def _send(self, task: str, number: int) -> None:
+    def _send(self, task: str, *numbers: int) -> None:
         with self._reported():
-            self._app.send_task(task, args=(number,), queue=ROUTES[task])
+            self._app.send_task(task, args=numbers, queue=ROUTES[task])
 
     def _send_chord(self, task: str, table_id: int, chunk_ids: Sequence[int]) -> None:
         header = [self._signature(task, chunk_id) for chunk_id in chunk_ids]

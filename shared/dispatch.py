@@ -12,11 +12,11 @@ from typing import Final
 from shared.broker import Broker
 from shared.ledger.attempts import rescue_lost
 from shared.ledger.builds import forget_build_messages, rescue_lost_builds, take_builds
+from shared.ledger.awaiting import unsent_tables
 from shared.ledger.engine import LedgerStore
 from shared.ledger.load import adjust
 from shared.ledger.queueing import (
     forget_messages,
-    open_tables,
     step_of,
     tables_waiting,
     take_finish_job,
@@ -24,6 +24,7 @@ from shared.ledger.queueing import (
     take_pending,
     take_uncompared,
 )
+from shared.ledger.small_tables import batches, take_small_tables
 from shared.ledger.steps import Step
 from shared.settings import Settings
 
@@ -67,6 +68,13 @@ class Dispatcher:
             case Step.NOTHING:
                 pass
 
+    def send_small_tables(self, job_id: int) -> None:
+        """Send the small tables of a job that nobody has begun, several in a message, unless they are under way."""
+        with self._store.transaction() as ledger:
+            found = take_small_tables(ledger, job_id)
+        for table_ids in batches(found):
+            self._broker.send_small_tables(table_ids)
+
     def send_finish_job(self, job_id: int) -> None:
         """Ask for the job's end, if all its tables have ended and nobody asked yet."""
         with self._store.transaction() as ledger:
@@ -102,9 +110,10 @@ class Dispatcher:
 
     def send_all(self, job_id: int) -> None:
         """Send what each table of a job needs next."""
+        self.send_small_tables(job_id)
         with self._store.transaction() as ledger:
-            unfinished = open_tables(ledger, job_id)
-        for table_id in unfinished:
+            waiting = unsent_tables(ledger, job_id)
+        for table_id in waiting:
             self.send_work(table_id)
         self.send_finish_job(job_id)
 

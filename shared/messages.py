@@ -13,6 +13,7 @@ QUEUES: Final = (COPY_QUEUE, VERIFY_QUEUE, CONTROL_QUEUE)
 COPY_CHUNK: Final = "pgconvoy.copy_chunk"
 VERIFY_CHUNK: Final = "pgconvoy.verify_chunk"
 BUILD_INDEX: Final = "pgconvoy.build_index"
+CARRY_TABLES: Final = "pgconvoy.carry_tables"
 FINISH_TABLE: Final = "pgconvoy.finish_table"
 FINISH_JOB: Final = "pgconvoy.finish_job"
 RESCUE: Final = "pgconvoy.rescue"
@@ -20,6 +21,7 @@ RESCUE: Final = "pgconvoy.rescue"
 ROUTES: Final = MappingProxyType(
     {
         COPY_CHUNK: COPY_QUEUE,
+        CARRY_TABLES: COPY_QUEUE,
         VERIFY_CHUNK: VERIFY_QUEUE,
         # Building a table's keys is heavy work for the fleet, not for the one controller.
         BUILD_INDEX: VERIFY_QUEUE,

@@ -31,6 +31,7 @@ class Point(enum.StrEnum):
     BUILT_NOT_COMMITTED = "built_not_committed"
     COMPARING = "comparing"
     FINISHING = "finishing"
+    CARRYING = "carrying"
 
 
 def reach(point: Point, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.compare.tables import compare_table
@@ -33,8 +34,7 @@ def finish_table(context: WorkerContext, table_id: int) -> str:
     Returns:
         Where the table is now, for Flower and the log.
     """
-    while _take_step(context, table_id):
-        pass
+    move_on(context, table_id, lambda _step: _send_on(context, table_id))
     with context.store.transaction() as ledger:
         table = read_table(ledger, table_id)
     if table is None:
@@ -43,7 +43,24 @@ def finish_table(context: WorkerContext, table_id: int) -> str:
     return f"table {table.plan.read.table} is {table.state}"
 
 
-def _take_step(context: WorkerContext, table_id: int) -> bool:
+def move_on(context: WorkerContext, table_id: int, hand_on: Callable[[Step], bool]) -> None:
+    """Take step after step until the table waits for others or has ended.
+
+    Args:
+        context: This process's.
+        table_id: The table.
+        hand_on: Sees to the steps that are done chunk by chunk; False where they are left to others.
+    """
+    while _take_step(context, table_id, hand_on):
+        pass
+
+
+def _send_on(context: WorkerContext, table_id: int) -> bool:
+    context.dispatcher.send_work(table_id)
+    return False
+
+
+def _take_step(context: WorkerContext, table_id: int, hand_on: Callable[[Step], bool]) -> bool:
     """Take one step; False where there is none to take now."""
     with context.store.transaction() as ledger:
         step = hold_step_of(ledger, table_id)
@@ -61,7 +78,7 @@ def _take_step(context: WorkerContext, table_id: int) -> bool:
         case Step.CHECK:
             return _check(context, table_id)
         case Step.COPY | Step.INDEX | Step.COMPARE:
-            context.dispatcher.send_work(table_id)
+            return hand_on(step)
     return False
 
 

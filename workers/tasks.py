@@ -7,8 +7,9 @@ from typing import Any, Final
 from celery import shared_task
 from celery.worker.control import inspect_command
 
-from shared.messages import BUILD_INDEX, COPY_CHUNK, FINISH_JOB, FINISH_TABLE, PROBE, RESCUE, VERIFY_CHUNK
+from shared.messages import BUILD_INDEX, CARRY_TABLES, COPY_CHUNK, FINISH_JOB, FINISH_TABLE, PROBE, RESCUE, VERIFY_CHUNK
 from workers import build_index as building
+from workers import carry_tables as carrying
 from workers import copy_chunk as copying
 from workers import finish_job as job_end
 from workers import finish_table as table_end
@@ -26,6 +27,12 @@ whoever gets it finds the row of table or build held and leaves."""
 def copy_chunk(chunk_id: int) -> str:
     """Copy one chunk."""
     return copying.copy_chunk(worker_context(), chunk_id)
+
+
+@shared_task(name=CARRY_TABLES)
+def carry_tables(*table_ids: int) -> str:
+    """Carry small tables to their ends."""
+    return carrying.carry_tables(worker_context(), table_ids)
 
 
 @shared_task(name=VERIFY_CHUNK)

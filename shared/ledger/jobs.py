@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -40,6 +40,8 @@ from shared.redact import redact
 _START_LOCK: Final = 0x70676376
 """Advisory lock that only one starting producer holds at a time ('pgcv' in ASCII)."""
 _ERROR_LENGTH: Final = 2000
+_ROWS_A_STATEMENT: Final = 200
+"""Rows that one INSERT records: a round trip is then nothing beside them, and the statement stays under a megabyte."""
 
 
 def lock_starts(ledger: Ledger) -> None:
@@ -96,38 +98,59 @@ def record_job(ledger: Ledger, job: NewJob) -> int:
 
 def record_table(ledger: Ledger, job_id: int, position: int, plan: TablePlan) -> int:
     """Record a table of a job and return its id."""
-    statement = (
-        sa.insert(tables)
-        .values(
-            job_id=job_id,
-            position=position,
-            source_name=plan.read.table,
-            target_schema=plan.swap_into or plan.schema,
-            target_name=plan.name,
-            plan=encode_plan(plan),
-            rows_expected=plan.rows,
-            bytes_expected=int(plan.rows * plan.row_bytes),
-        )
-        .returning(tables.c.id)
-    )
+    statement = sa.insert(tables).values(_table_row(job_id, position, plan)).returning(tables.c.id)
     return int(ledger.run(statement)[0].id)
+
+
+def record_tables(ledger: Ledger, job_id: int, plans: Sequence[TablePlan]) -> None:
+    """Record the tables of a job in the order of enqueueing, many in a statement."""
+    rows = [_table_row(job_id, position, plan) for position, plan in enumerate(plans, start=1)]
+    for first in range(0, len(rows), _ROWS_A_STATEMENT):
+        ledger.run(sa.insert(tables).values(rows[first : first + _ROWS_A_STATEMENT]))
+
+
+def _table_row(job_id: int, position: int, plan: TablePlan) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "position": position,
+        "source_name": plan.read.table,
+        "target_schema": plan.swap_into or plan.schema,
+        "target_name": plan.name,
+        "plan": encode_plan(plan),
+        "rows_expected": plan.rows,
+        "bytes_expected": int(plan.rows * plan.row_bytes),
+    }
 
 
 def record_chunks(
     ledger: Ledger, job_id: int, table_id: int, first_number: int, planned: Iterable[PlannedChunk]
 ) -> None:
     """Record chunks, numbered from `first_number`; those recorded by an earlier, interrupted planning stay."""
+    _insert_chunks(ledger, [_chunk_row(job_id, table_id, *one) for one in enumerate(planned, first_number)])
+
+
+def record_whole_tables(ledger: Ledger, job_id: int, planned: Mapping[int, Sequence[PlannedChunk]]) -> None:
+    """Record all chunks of several tables, by table id, and that they are planned, in few statements."""
     rows = [
-        {
-            "job_id": job_id,
-            "table_id": table_id,
-            "number": number,
-            "key_range": encode_range(chunk.key_range),
-            "rows_expected": chunk.rows,
-            "source_bytes": chunk.source_bytes,
-        }
-        for number, chunk in enumerate(planned, first_number)
+        _chunk_row(job_id, table_id, *one) for table_id, found in planned.items() for one in enumerate(found, start=1)
     ]
+    for first in range(0, len(rows), _ROWS_A_STATEMENT):
+        _insert_chunks(ledger, rows[first : first + _ROWS_A_STATEMENT])
+    ledger.run(sa.update(tables).where(tables.c.id.in_(planned)).values(planned=True))
+
+
+def _chunk_row(job_id: int, table_id: int, number: int, chunk: PlannedChunk) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "table_id": table_id,
+        "number": number,
+        "key_range": encode_range(chunk.key_range),
+        "rows_expected": chunk.rows,
+        "source_bytes": chunk.source_bytes,
+    }
+
+
+def _insert_chunks(ledger: Ledger, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         ledger.run(insert(chunks).values(rows).on_conflict_do_nothing(index_elements=["table_id", "number"]))
 

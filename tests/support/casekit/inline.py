@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from producer.services import Target, Workforce
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
+from workers.carry_tables import carry_tables
 from workers.context import WorkerContext
 from workers.copy_chunk import copy_chunk
 from workers.finish_job import finish_job
@@ -46,6 +47,10 @@ class InlineBroker:
             *(lambda chunk_id=chunk_id: verify_chunk(self._context, chunk_id) for chunk_id in chunk_ids),
             lambda: finish_table(self._context, table_id),
         )
+
+    def send_small_tables(self, table_ids: Sequence[int]) -> None:
+        """Carry small tables to their ends."""
+        self._do(lambda: carry_tables(self._context, table_ids))
 
     def send_finish_table(self, table_id: int) -> None:
         """Look after a table."""

@@ -1,0 +1,88 @@
+"""How small tables travel: each from its first chunk to its verified end, several in one message.
+
+Every step is the one that an ordinary message would have taken, and asks the ledger as that would. So a worker may be
+lost anywhere: rescue finds what the ledger says is left and asks for it with ordinary messages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.errors import ConvoyError
+from shared.ledger.queueing import take_uncompared
+from shared.ledger.small_tables import pending_chunks, states_of
+from shared.ledger.steps import Step
+from shared.points import Point, reach
+from workers.context import WorkerContext
+from workers.copy_chunk import copy_chunk
+from workers.failures import left_to_rescue, sentence_of
+from workers.finish_table import move_on
+from workers.verify_chunk import verify_chunk
+
+log = logging.getLogger(__name__)
+
+
+def carry_tables(context: WorkerContext, table_ids: Sequence[int]) -> str:
+    """Carry tables to their ends, one after the other; what fails is recorded, or left to rescue.
+
+    Returns:
+        Where they are now, for Flower and the log: ``20 tables: 19 completed, 1 copying``.
+    """
+    with context.sources.keeping():
+        for table_id in table_ids:
+            _carry(context, table_id)
+    try:
+        with context.store.transaction() as ledger:
+            found = states_of(ledger, table_ids)
+        for job_id in {job_id for job_id, _ in found}:
+            context.dispatcher.send_finish_job(job_id)
+    except (ConvoyError, SQLAlchemyError) as error:
+        return f"{len(table_ids)} tables, and where they are could not be asked: {sentence_of(error)}"
+    states = Counter(state for _, state in found)
+    return f"{len(found)} tables: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+@left_to_rescue
+def _carry(context: WorkerContext, table_id: int) -> str:
+    """Carry one table; what it waits for (another attempt, another worker) comes with ordinary messages."""
+    reach(Point.CARRYING, table_id)
+    done: set[Step] = set()
+
+    def hand_on(step: Step) -> bool:
+        if step in done:  # tried, and not ended: rescue sees when there is more to do
+            return False
+        done.add(step)
+        return _do(context, table_id, step)
+
+    move_on(context, table_id, hand_on)
+    return f"table {table_id} was carried"
+
+
+def _do(context: WorkerContext, table_id: int, step: Step) -> bool:
+    match step:
+        case Step.COPY:
+            return _copy(context, table_id)
+        case Step.COMPARE:
+            return _compare(context, table_id)
+    context.dispatcher.send_work(table_id)
+    return False
+
+
+def _copy(context: WorkerContext, table_id: int) -> bool:
+    with context.store.transaction() as ledger:
+        waiting = pending_chunks(ledger, table_id)
+    for chunk_id in waiting:
+        copy_chunk(context, chunk_id)
+    return bool(waiting)
+
+
+def _compare(context: WorkerContext, table_id: int) -> bool:
+    with context.store.transaction() as ledger:
+        waiting = take_uncompared(ledger, table_id)
+    for chunk_id in waiting:
+        verify_chunk(context, chunk_id)
+    return bool(waiting)
