@@ -13,40 +13,26 @@ from __future__ import annotations
 
 import argparse
 import functools
-import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
-import psycopg2
-
 from benchmarks.checks import check_rows
+from benchmarks.copying import SESSION, Spent, hands, planned, read_converted, ready_processes
 from benchmarks.events_table import ROWS, make_events
-from benchmarks.server import database, run_sql
-from producer.local_postgres import start_postgres, stop_postgres
-from producer.survey import chunks_of
+from benchmarks.server import Server, run_sql
 from shared.records.keys import ChunkRange
-from shared.records.plan import JobOptions, ProfileMode, TablePlan, TypeKind
+from shared.records.plan import ProfileMode, TablePlan
 from shared.records.source import TableProfile
-from shared.schema.objects import translate
-from shared.settings import load_settings
 from shared.source.kinds import open_source
-from shared.target.connections import SessionSettings, connect_arrow
-from shared.target.convert import to_target
+from shared.target.connections import connect_arrow
 from shared.target.copy_writer import write_bare
 from shared.target.ddl import create_table
 
 _FOLDER = Path(__file__).parent / "work"
-_NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
-_SESSION = SessionSettings(
-    application_name="benchmark", connect_timeout_s=10, lock_timeout_s=60, idle_timeout_s=600, durable=False
-)
 
 
 def main() -> None:
@@ -55,57 +41,31 @@ def main() -> None:
     arguments.add_argument("--rows", type=int, default=ROWS)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--processes", type=int, default=2)
+    arguments.add_argument("--work", type=Path, default=_FOLDER, help="where the source and the server's data go")
     options = arguments.parse_args()
-    _FOLDER.mkdir(exist_ok=True)
-    source = make_events(_FOLDER / "events.sqlite", rows=options.rows)
+    source = make_events(options.work / "sources" / "events.sqlite", rows=options.rows)
     print(f"source: {options.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; {os.cpu_count()} cores")
-    settings = load_settings(home=_FOLDER / "home")
-    server = start_postgres(settings)
     spent: dict[str, list[Spent]] = {"full": [], "sample": [], "copy": []}
-    try:
+    with Server(options.work / "home") as server:
         for number in range(1, options.rounds + 1):
             for mode in ProfileMode:
-                with _spending(server) as spending:
+                with _spending() as spending:
                     profile = _profile(source, mode, options.processes)
                 spent[mode].append(spending[0])
                 seen = profile.sampled_rows or profile.rows
                 print(f"round {number}: profile of {seen:>10,} rows: {spending[0]}")
             spent["copy"].append(_copy(source, server, options.rows, options.processes))
             print(f"round {number}: copy of    {options.rows:>10,} rows: {spent['copy'][-1]}")
-    finally:
-        stop_postgres(settings)
     _summary(spent)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What something took, in seconds."""
-
-    clock: float
-    processors: float
-    """Of all processes that took part."""
-
-    def __str__(self) -> str:
-        return f"{self.clock:5.1f} s, processors {self.processors:5.1f} s"
-
-
 @contextmanager
-def _spending(server: str) -> Iterator[list[Spent]]:
+def _spending() -> Iterator[list[Spent]]:
     """Note what the block takes; processes that it starts must have ended with it."""
     spent: list[Spent] = []
-    clock, processors = time.perf_counter(), _processor_seconds(server)
+    clock, processors = time.perf_counter(), sum(os.times()[:4])
     yield spent
-    spent.append(Spent(time.perf_counter() - clock, _processor_seconds(server) - processors))
-
-
-def _processor_seconds(server: str) -> float:
-    """What this process, its ended children and the server's ended sessions have taken so far."""
-    own = os.times()
-    with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW data_directory")
-        (folder,) = cursor.fetchone()
-    postmaster = psutil.Process(int((Path(folder) / "postmaster.pid").read_text().split()[0])).cpu_times()
-    return sum(own[:4]) + postmaster.children_user + postmaster.children_system
+    spent.append(Spent(time.perf_counter() - clock, sum(os.times()[:4]) - processors))
 
 
 def _summary(spent: dict[str, list[Spent]]) -> None:
@@ -125,48 +85,25 @@ def _profile(source: Path, mode: ProfileMode, processes: int) -> TableProfile:
         return reader.profile(table, processes=processes, mode=mode)
 
 
-def _copy(source: Path, server: str, rows: int, processes: int) -> Spent:
-    with database(server, "bench_profile") as url:
-        plan, ranges = _planned(source)
+def _copy(source: Path, server: Server, rows: int, processes: int) -> Spent:
+    plan, ranges = planned(source)
+    with server.database("bench_profile") as url, ready_processes(processes) as pool:
         run_sql(url, create_table(plan))
-        hands = [ranges[first::processes] for first in range(processes)]
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(_ready, range(processes)))  # starting Python and importing Arrow is no copying
-            before = _processor_seconds(server)
-            begin = time.perf_counter()
-            taken = list(pool.map(functools.partial(_copy_ranges, source, url, plan), hands))
-            clock = time.perf_counter() - begin
-            time.sleep(1)  # the server counts a session when it has buried it
-            spent = Spent(clock, sum(taken) + _processor_seconds(server) - before)
+        before = server.processor_seconds()
+        begin = time.perf_counter()
+        taken = list(pool.map(functools.partial(_copy_chunks, source, url, plan), hands(ranges, processes)))
+        clock = time.perf_counter() - begin
+        spent = Spent(clock, sum(taken) + server.processor_seconds() - before)
         check_rows(url, rows)
     return spent
 
 
-def _planned(source: Path) -> tuple[TablePlan, list[ChunkRange]]:
-    options = JobOptions()
-    with open_source(str(source), frozen=True) as reader:
-        catalog = reader.catalog()
-        (table,) = catalog.tables
-        profile = reader.profile(table, mode=ProfileMode.SAMPLE)
-        plan = translate(catalog, {table.name: profile}, target_schema="public", options=options).tables[0]
-        plan = replace(plan, sampled=False)  # as after a full profile, which has no cause to suspect any column
-        return plan, [chunk.key_range for chunk in chunks_of(reader, plan, options.chunk_bytes)]
-
-
-def _ready(number: int) -> int:
-    time.sleep(1)  # so that each process gets one
-    return number
-
-
-def _copy_ranges(source: Path, url: str, plan: TablePlan, ranges: Sequence[ChunkRange]) -> float:
+def _copy_chunks(source: Path, url: str, plan: TablePlan, chunks: Sequence[Sequence[ChunkRange]]) -> float:
     """Copy some chunks: what one worker does, but for the ledger. Returns the processor's seconds."""
     before = time.process_time()
-    numbers = [column.source for column in plan.columns if column.type.kind in _NUMBERS]
-    mixed = [column.source for column in plan.columns if column.mixed]
-    with closing(connect_arrow(url, _SESSION)) as connection, open_source(str(source), frozen=True) as reader:
-        for key_range in ranges:
-            rows = reader.read_arrow(plan.read, key_range, suspects=mixed, as_numbers=numbers)
-            write_bare(connection, to_target(rows, plan.columns), plan)
+    with closing(connect_arrow(url, SESSION)) as connection, open_source(str(source), frozen=True) as reader:
+        for (key_range,) in chunks:
+            write_bare(connection, read_converted(reader, plan, key_range), plan)
             connection.commit()
     return time.process_time() - before
 

@@ -8,16 +8,15 @@ after the rows, in as many sessions, largest table first.
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 
+from benchmarks.copying import ready_processes
 from benchmarks.server import one, run_sql
 from shared.quoting import quote_list
 from shared.records.plan import TablePlan
@@ -25,7 +24,6 @@ from shared.target import ddl
 
 _BUFFER = 256 * 1024
 """Bytes that are handed to libpq at once."""
-_READY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +68,11 @@ def _columns(plan: TablePlan) -> str:
 def load(prepared: Prepared, url: str) -> float:
     """Make the tables, copy the files and build the keys; returns the seconds of copying and building."""
     run_sql(url, *(ddl.create_table(plan) for plan in prepared.plans))
-    with _ready_processes(prepared.streams) as pool:
+    with ready_processes(prepared.streams) as pool:
         begin = time.perf_counter()
         list(pool.map(functools.partial(_copy_stream, prepared, url), range(prepared.streams)))
         list(pool.map(functools.partial(run_sql, url), _builds(prepared.plans)))
         return time.perf_counter() - begin
-
-
-@contextmanager
-def _ready_processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that have started: starting Python is no copying."""
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_get_ready, range(count)))
-        yield pool
-
-
-def _get_ready(_number: int) -> None:
-    time.sleep(_READY_S)  # so that each process gets one
 
 
 def _copy_stream(prepared: Prepared, url: str, stream: int) -> None:
