@@ -11,8 +11,8 @@ from typing import Final
 
 from shared.broker import Broker
 from shared.ledger.attempts import rescue_lost
-from shared.ledger.builds import forget_build_messages, rescue_lost_builds, take_builds
 from shared.ledger.awaiting import unsent_tables
+from shared.ledger.builds import forget_build_messages, rescue_lost_builds, take_builds
 from shared.ledger.engine import LedgerStore
 from shared.ledger.load import adjust
 from shared.ledger.queueing import (
