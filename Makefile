@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INSTALLED := $(VENV)/.installed
 LOCKING := build/locking
 
-.PHONY: help setup demo test lint bench docs lock
+.PHONY: help setup demo test lint bench profile docs lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: setup ## ruff, its formatter, mypy and the import directions
 bench: setup ## measure against other tools on this machine, into docs/performance.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks --docs
+
+profile: setup ## draw where a worker's time goes as a flame graph, build/profile.svg
+	$(BIN)/python -m benchmarks.flame_graph
 
 docs: setup ## write docs/commands.md, the tables of fidelity.md and the state diagrams from the code
 	$(BIN)/python docs/generate.py
