@@ -68,14 +68,19 @@ def start_postgres(settings: Settings) -> str:
     return _url(sockets, DATABASE)
 
 
-def stop_postgres(settings: Settings) -> bool:
-    """Stop the embedded server of this home in order, if it runs; say whether it did. Its data stays."""
+def stop_postgres(settings: Settings, *, for_good: bool = False) -> bool:
+    """Stop the embedded server of this home, if it runs; say whether it did.
+
+    Args:
+        settings: Say where it is.
+        for_good: Nobody wants its data any more, so it is not written out; else it is stopped in order.
+    """
     folder = _folder(settings)
     postmaster = _postmaster(folder)
     if postmaster is None:
         return False
     sockets = _socket_folder(folder)
-    postmaster.send_signal(signal.SIGINT)
+    postmaster.send_signal(signal.SIGQUIT if for_good else signal.SIGINT)
     postmaster.wait(_RECOVERY_SECONDS)
     if sockets != folder:
         sockets.rmdir()

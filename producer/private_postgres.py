@@ -55,7 +55,7 @@ def _at(settings: Settings, home: Path) -> Settings:
 def _remove(settings: Settings, home: Path) -> None:
     # A server whose folder is gone ends by itself within a minute, so nothing else has to be done here.
     with suppress(OSError, psutil.Error):
-        stop_postgres(_at(settings, home))
+        stop_postgres(_at(settings, home), for_good=True)
     shutil.rmtree(home, ignore_errors=True)
 
 

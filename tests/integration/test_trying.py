@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from targetkit import SESSION, column, plan_of
 
 from shared.errors import OperatorError
@@ -371,12 +371,35 @@ def test_many_tables_are_tried_in_groups(connection: Connection, monkeypatch: py
     sql = 'SELECT a.id FROM "public"."a" JOIN "public"."c" USING (id)'
     plan = SchemaPlan(tables=tables, grades=(), objects=(view("v", sql, "a", "c"),))
     together = [[table.name for table in group] for group in groups.groups_of(tables, plan.objects)]
-    assert sorted(map(sorted, together[:-1])) == [["d", "e"], ["f"]]
+    assert sorted(map(sorted, together[:-1])) == [["d", "e", "f"]]
     assert sorted(together[-1]) == ["a", "b", "c"]
+    monkeypatch.setattr(groups, "AT_ONCE", 2)
+    assert [sorted(each.name for each in group) for group in groups.groups_of(tables, ())] == [
+        ["a", "b"],
+        ["c"],
+        ["d", "e"],
+        ["f"],
+        [],
+    ]
     found = try_plan(connection, plan, schema="public")
     assert list(refused(found)) == ["f_fk"]
     assert [len(table.foreign_keys) for table in found.plan.tables] == [1, 1, 1, 1, 1, 0]
     assert found.plan.objects == plan.objects
+
+
+def test_tables_that_are_taken_as_they_are_take_few_statements(connection: Connection) -> None:
+    """What PostgreSQL refuses in one of forty tables is found, and the others are tried in a few statements."""
+    primary = [KeyPlan(name=f"t{number}_pkey", columns=("id",)) for number in range(40)]
+    tables = [replace(plan_of(ID, name=key.name[:-5]), primary_key=key) for key in primary]
+    statements: list[str] = []
+    event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    whole = SchemaPlan(tables=tuple(tables), grades=())
+    assert try_plan(connection, whole, schema="public").plan == whole
+    assert len(statements) < len(tables)
+    tables[7] = replace(tables[7], primary_key=KeyPlan(name="t7_pkey", columns=("none",)))
+    found = try_plan(connection, SchemaPlan(tables=tuple(tables), grades=()), schema="public")
+    assert list(refused(found)) == ["t7_pkey"]
+    assert [table.primary_key for table in found.plan.tables] == [*primary[:7], None, *primary[8:]]
 
 
 def test_a_server_without_memory_for_a_trial_is_let_alone(
@@ -389,4 +412,4 @@ def test_a_server_without_memory_for_a_trial_is_let_alone(
     found = try_plan(connection, plan, schema="public")
     assert found.plan == plan
     assert len(found.notes) == 1
-    assert "nothing was tried on PostgreSQL: making table t: out of shared memory" in found.notes[0]
+    assert "nothing was tried on PostgreSQL: making table t and others: out of shared memory" in found.notes[0]

@@ -13,7 +13,7 @@ and keys, and a server with PostgreSQL's defaults has room for 6,400 (64 max_loc
 
 
 def groups_of(tables: Sequence[TablePlan], objects: Iterable[ObjectPlan]) -> list[list[TablePlan]]:
-    """Group the tables that a job makes: those linked by foreign keys, and last, all that an object needs.
+    """Group the tables that a job makes: with those linked by foreign keys, and last, all that an object needs.
 
     What is tried of one group can be taken back before the next, but for the last.
     """
@@ -26,6 +26,8 @@ def groups_of(tables: Sequence[TablePlan], objects: Iterable[ObjectPlan]) -> lis
     for component in _components(made):
         if any(table.name in needed for table in component):
             together += component
+        elif apart and len(apart[-1]) + len(component) <= AT_ONCE:
+            apart[-1] += component
         else:
             apart.append(component)
     return [*apart, together]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from shared.records.plan import BuildPhase, ObjectPlan, SchemaPlan, TablePlan
 from shared.target import ddl
 from shared.target.statements import has_schema, run, see_extensions, taken_back
+from shared.target.trials.batches import batches_of, takes_foreign_keys, takes_whole
 from shared.target.trials.groups import groups_of
 from shared.target.trials.objects import Places, is_free, objects_as_taken
 from shared.target.trials.tables import table_as_taken, with_foreign_keys
@@ -81,9 +82,20 @@ def _as_taken(trial: Trial, plan: SchemaPlan, schema: str, places: Places) -> Sc
 
 def _group_as_taken(trial: Trial, group: Sequence[TablePlan]) -> dict[str, TablePlan]:
     """Try tables that belong together, by target name: all of them, then their foreign keys."""
-    tables = [table_as_taken(trial, table) for table in group]
+    tables = [table for batch in batches_of(group) for table in _batch_as_taken(trial, batch)]
     made = [table for table in tables if table.name not in trial.untried]
-    return {table.name: with_foreign_keys(trial, table) for table in made}
+    keyed = [table for batch in batches_of(made) for table in _batch_with_foreign_keys(trial, batch)]
+    return {table.name: table for table in keyed}
+
+
+def _batch_as_taken(trial: Trial, batch: Sequence[TablePlan]) -> Sequence[TablePlan]:
+    return batch if takes_whole(trial, batch) else [table_as_taken(trial, table) for table in batch]
+
+
+def _batch_with_foreign_keys(trial: Trial, batch: Sequence[TablePlan]) -> Sequence[TablePlan]:
+    if not trial.untried and takes_foreign_keys(trial, batch):
+        return batch
+    return [with_foreign_keys(trial, table) for table in batch]
 
 
 def _is_displaced(table: TablePlan, schema: str, places: Places) -> bool:

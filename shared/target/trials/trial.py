@@ -77,9 +77,13 @@ class Trial:
         Raises:
             ConvoyError: the error itself, where it is not one of the moment.
         """
+        self.refuse_unpassing(error)
+        self.notes.append(f"not tried: {error}" if str(error).startswith(what) else f"{what} was not tried: {error}")
+
+    def refuse_unpassing(self, error: ConvoyError) -> None:
+        """Raise an error again that is not one of the moment: a lost connection."""
         if not (_state_of(error) or "").startswith(_OF_THE_MOMENT):
             raise error
-        self.notes.append(f"not tried: {error}" if str(error).startswith(what) else f"{what} was not tried: {error}")
 
 
 def _told(how: _Run, connection: Connection, statements: str | Sequence[str], what: str) -> Refusal | None:
