@@ -5,7 +5,7 @@
 Each round gives every server its turn: a fresh cluster, the rows as binary COPY of prepared files in as many streams as
 there are cores (no commit waits for the disk, as in a job), the primary key, a checkpoint. Printed are medians of the
 ratios to the default server of the same round. ``--write`` puts them into ``shared/target/server_gains.py``, which the
-advice of `producer check` takes its figures from.
+advice of `producer check` takes its figures from, and into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ _ROWS = """
            date '2020-01-01' + (n % 1500)::integer, sqrt(n), n % 3 = 0, (n % 1000000) / 100.0, md5(n::text)::uuid
       FROM generate_series({first}::bigint, {last}::bigint) AS n
 """
+_PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_BEGIN = "<!-- generated: python -m benchmarks.server_settings --write -->"
+_END = "<!-- end -->"
 _GAINS = Path(__file__).parents[1] / "shared" / "target" / "server_gains.py"
 
 
@@ -97,6 +100,8 @@ def main() -> None:
         speed = bench.bytes / median(each[_DEFAULT].copy for each in runs)
         _GAINS.write_text(_module(measured, gains, wal=wal, speed=speed, provisional=options.provisional))
         print(f"\nwritten: {_GAINS}")
+        if not options.provisional:
+            _write_page(_page(measured, gains))
 
 
 class Bench:
@@ -215,8 +220,33 @@ def _print(runs: list[dict[str, Run]], gains: dict[str, dict[str, float]]) -> No
     copy, key, load = (median(getattr(run, what) for run in base) for what in ("copy", "key", "load"))
     print(f"{_DEFAULT:42} {copy:6.2f}s {key:6.2f}s {load:6.2f}s {median(run.wal for run in base) / 1e6:5.0f}MB")
     for name, gain in gains.items():
-        lines = "without " * (name in _BACKWARDS) + ", ".join(_TRIALS[name])
-        print(f"{lines:42} {gain['copy']:6.2f}x {gain['key']:6.2f}x {gain['load']:6.2f}x {gain['wal']:6.2f}x")
+        print(f"{_changed(name):42} {gain['copy']:6.2f}x {gain['key']:6.2f}x {gain['load']:6.2f}x {gain['wal']:6.2f}x")
+
+
+def _page(measured: str, gains: dict[str, dict[str, float]]) -> str:
+    """Render the block of docs/performance.md."""
+    lines = [f"Measured: {measured}; time and log as ratios to a server as initdb makes it, medians:", ""]
+    lines += ["| changed | rows | primary key | both | write-ahead log |", "| --- | --- | --- | --- | --- |"]
+    for name, gain in gains.items():
+        cells = " | ".join(f"{gain[what]:.2f}" for what in ("copy", "key", "load", "wal"))
+        lines.append(f"| {_changed(name, quote='`')} | {cells} |")
+    return "\n".join(lines)
+
+
+def _changed(name: str, *, quote: str = "") -> str:
+    line = ", ".join(f"{quote}{line}{quote}" for line in _TRIALS[name])
+    return f"not {line}" if name in _BACKWARDS else line
+
+
+def _write_page(block: str) -> None:
+    text = _PAGE.read_text()
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        print(f"{_PAGE} has no block between {_BEGIN} and {_END}: not written")
+        return
+    _PAGE.write_text(f"{before}{begin}\n{block}\n{end}{after}")
+    print(f"written: {_PAGE}")
 
 
 def _module(measured: str, gains: dict[str, dict[str, float]], *, wal: float, speed: float, provisional: bool) -> str:

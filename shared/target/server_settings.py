@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.target.server_gains import BYTES_PER_S, GAINS, MEASURED, WAL_PER_BYTE, Gain
+from shared.target.server_gains import BYTES_PER_S, GAINS, MEASURED, PROVISIONAL, WAL_PER_BYTE, Gain
 
 _GB: Final = 1024**3
 _UNITS: Final = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": _GB, "ms": 0.001, "s": 1, "min": 60}
@@ -85,7 +85,8 @@ class Advice:
             return text
         keys = f"the primary key in {self.gain.key:.2f} x the time"
         gain = keys if self.setting in _KEYS_ALONE else f"rows in {self.gain.copy:.2f} x, {keys}"
-        return f"{text}; measured: {gain} ({MEASURED})"
+        how = "measured beside other work" if PROVISIONAL else "measured"
+        return f"{text}; {how}: {gain} ({MEASURED})"
 
     @property
     def is_worth(self) -> bool:

@@ -41,6 +41,7 @@ SERVER = Server(settings=DEFAULTS, followers=0, load=20 * GB, cores=8, memory=64
 def _all_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of the test's own: those of the package change with each measuring."""
     monkeypatch.setattr(server_settings, "GAINS", dict.fromkeys(GAINS, WORTH_IT))
+    monkeypatch.setattr(server_settings, "PROVISIONAL", False)
     monkeypatch.setattr(server_settings, "WAL_PER_BYTE", 1.0)
     monkeypatch.setattr(server_settings, "BYTES_PER_S", 100_000_000)
 
