@@ -8,9 +8,10 @@ import pytest
 from targetkit import SESSION, column, plan_of, source_rows, stored
 
 from shared.errors import NotArrowableError
-from shared.records.keys import Value
+from shared.records.keys import EVERYTHING, Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan
 from shared.target.careful_writer import write_carefully
+from shared.target.compared_upsert import upsert_compared
 from shared.target.connections import connect_arrow, connect_rows
 from shared.target.convert import to_target
 from shared.target.copy_writer import write_bare
@@ -27,13 +28,18 @@ def rows(target_url: str) -> Iterator[Any]:
     connection.close()
 
 
-@pytest.fixture(params=["arrow", "careful"])
+@pytest.fixture(params=["arrow", "compared", "careful"])
 def write(request: pytest.FixtureRequest, target_url: str) -> Iterator[Writer]:
-    """Upserts columns of values through either path, and commits."""
+    """Upserts columns of values through one of the paths, and commits."""
     arrow, careful = connect_arrow(target_url, SESSION), connect_rows(target_url, SESSION)
 
     def by_arrow(plan: TablePlan, columns: Sequence[Sequence[Value]]) -> int:
         count = upsert(arrow, to_target(stored(*columns), plan.columns), plan)
+        arrow.commit()
+        return count
+
+    def compared(plan: TablePlan, columns: Sequence[Sequence[Value]]) -> int:
+        count, _ = upsert_compared(arrow, to_target(stored(*columns), plan.columns), plan, EVERYTHING)
         arrow.commit()
         return count
 
@@ -43,7 +49,7 @@ def write(request: pytest.FixtureRequest, target_url: str) -> Iterator[Writer]:
         careful.commit()
         return result.rows
 
-    yield by_arrow if request.param == "arrow" else carefully
+    yield {"arrow": by_arrow, "compared": compared, "careful": carefully}[request.param]
     arrow.close()
     careful.close()
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import psycopg2
 import pytest
 from fleetkit import TestPostgres
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from targetkit import SESSION, column, plan_of, stored
 
@@ -71,7 +71,6 @@ KEYS: Final = (
     Kind("date", [("2020-01-01", "2020-01-01"), ("2020-01-02", "2020-01-02"), _NULL]),
 )
 _INTEGERS: Final = ("bigint", "integer")
-_COLUMNS: Final = tuple(column(kind.sql, f"c{place}") for place, kind in enumerate(KINDS))
 
 
 class Sides(NamedTuple):
@@ -82,81 +81,89 @@ class Sides(NamedTuple):
     held: list[tuple[str | None, ...]]
 
 
-_PAIRS: Final = [st.sampled_from([_NULL, *kind.same]) for kind in KINDS]
-_HELD: Final = [st.sampled_from([None, *kind.others, *(text for _, text in kind.same)]) for kind in KINDS]
-
-
 @st.composite
 def sides(draw: Any) -> Sides:
     """Rows of the source, most of which the target holds, some with a value or two changed; and rows of its own."""
-    key = draw(st.sampled_from(KEYS))
+    key, kinds = draw(st.sampled_from(KEYS)), draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    columns = [column(kind.sql, f"c{place}") for place, kind in enumerate(kinds)]
     by_range = key.sql in _INTEGERS and draw(st.booleans())
-    plan = plan_of(column(key.sql, "k"), *_COLUMNS, load=LoadPath.UPSERT, match_key=("k",))
+    plan = plan_of(column(key.sql, "k"), *columns, load=LoadPath.UPSERT, match_key=("k",))
     plan = replace(plan, compare_by=CompareBy.RANGE if by_range else CompareBy.KEYS)
     keys = draw(st.lists(st.sampled_from(key.same), unique=True, max_size=8))
     if by_range:
         keys.sort()
     source, held = [], []
     for value, text in keys:
-        cells = [draw(pair) for pair in _PAIRS]
+        cells = [draw(st.sampled_from([_NULL, *kind.same])) for kind in kinds]
         source.append((value, *(cell for cell, _ in cells)))
         texts = [spelled for _, spelled in cells]
-        for place in draw(st.lists(st.integers(0, len(KINDS) - 1), max_size=2)):
-            texts[place] = draw(_HELD[place])
+        for place in draw(st.lists(st.integers(0, len(kinds) - 1), max_size=2)):
+            texts[place] = draw(_held(kinds[place]))
         if draw(st.integers(0, 4)):
             held.append((text, *texts))
     own = draw(st.lists(st.sampled_from([*key.others, *(text for _, text in key.same)]), max_size=3))
-    held += [(text, *map(draw, _HELD)) for text in own]
+    held += [(text, *(draw(_held(kind)) for kind in kinds)) for text in own]
     return Sides(plan, source, held)
 
 
+def _held(kind: Kind) -> st.SearchStrategy[str | None]:
+    return st.sampled_from([None, *kind.others, *(text for _, text in kind.same)])
+
+
 @pytest.fixture(scope="module")
-def shared_target(postgres_server: TestPostgres) -> Iterator[str]:
-    """One database for all examples."""
-    with postgres_server.fresh_database() as url:
-        yield url
+def both_connections(postgres_server: TestPostgres) -> Iterator[tuple[Any, Any]]:
+    """An application's and a worker's, to one database for all examples."""
+    with (
+        postgres_server.fresh_database() as url,
+        closing(psycopg2.connect(url)) as rows,
+        closing(connect_arrow(url, SESSION)) as arrow,
+    ):
+        yield rows, arrow
 
 
+@settings(max_examples=200)
 @given(both=sides(), probed=st.sampled_from([1, 3, 2_000]))
-def test_comparing_first_makes_no_difference(both: Sides, probed: int, shared_target: str) -> None:
+def test_comparing_first_makes_no_difference(both: Sides, probed: int, both_connections: tuple[Any, Any]) -> None:
     """Plain and compared: the same table byte for byte, the same rows written, or both refused."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(differing_module, "_PROBED_ROWS", probed)
         patch.setattr(differing_module, "_PROBE_FROM", 2 * probed)
-        plain = _after(shared_target, both, compare=False)
-        assert _after(shared_target, both, compare=True) == plain
+        plain = _after(both_connections, both, compare=False)
+        assert _after(both_connections, both, compare=True) == plain
 
 
-def _after(url: str, both: Sides, *, compare: bool) -> list[Any] | str:
+def _after(both_connections: tuple[Any, Any], both: Sides, *, compare: bool) -> list[Any] | str:
     """The target's rows after the upsert, each with whether it was written; or that it was refused."""
-    plan, rows = (
-        both.plan,
-        to_target(stored(*zip(*both.source, strict=True)), both.plan.columns) if both.source else None,
-    )
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS public.t")
-        cursor.execute(f"CREATE TABLE public.t ({', '.join(f'{each.name} {each.type.sql}' for each in plan.columns)})")
-        cursor.execute("ALTER TABLE public.t ADD UNIQUE (k)")
-        marks = ", ".join("%s" for _ in plan.columns)
-        for row in both.held:
-            cursor.execute(f"INSERT INTO public.t VALUES ({marks}) ON CONFLICT DO NOTHING", row)
+    rows, arrow = both_connections
+    with rows.cursor() as cursor:
+        cursor.execute(_table_of(cursor, both))
         cursor.execute("SELECT pg_current_xact_id()::text")
         (before,) = cursor.fetchone()
-        connection.commit()
-        if rows is not None and not _upserted(url, rows, plan, compare=compare):
-            return "refused"
-        cursor.execute("SELECT t::text, xmin::text <> %s FROM public.t ORDER BY 1, 2", (before,))
-        return list(cursor.fetchall())
-
-
-def _upserted(url: str, rows: Any, plan: TablePlan, *, compare: bool) -> bool:
-    with closing(connect_arrow(url, SESSION)) as connection:
+        rows.commit()
         try:
-            count = (
-                upsert_compared(connection, rows, plan, EVERYTHING)[0] if compare else upsert(connection, rows, plan)
-            )
+            _upsert(arrow, both, compare=compare)
         except NotArrowableError:
-            return False
-        assert count == rows.num_rows
-        connection.commit()
-    return True
+            return "refused"
+        finally:
+            arrow.rollback()
+        cursor.execute("SELECT t::text, xmin::text <> %s FROM public.t ORDER BY 1, 2", (before,))
+        found = list(cursor.fetchall())
+        rows.commit()
+    return found
+
+
+def _table_of(cursor: Any, both: Sides) -> str:
+    """The statements that make the target's table and its rows."""
+    columns = ", ".join(f"{each.name} {each.type.sql}" for each in both.plan.columns)
+    made = f"DROP TABLE IF EXISTS public.t; CREATE TABLE public.t ({columns}, UNIQUE (k));"
+    template = f"INSERT INTO public.t VALUES ({', '.join(['%s'] * len(both.plan.columns))}) ON CONFLICT DO NOTHING;"
+    return made + "".join(cursor.mogrify(template, row).decode() for row in both.held)
+
+
+def _upsert(arrow: Any, both: Sides, *, compare: bool) -> None:
+    if not both.source:
+        return
+    plan, rows = both.plan, to_target(stored(*zip(*both.source, strict=True)), both.plan.columns)
+    count = upsert_compared(arrow, rows, plan, EVERYTHING)[0] if compare else upsert(arrow, rows, plan)
+    assert count == rows.num_rows
+    arrow.commit()
