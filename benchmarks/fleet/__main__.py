@@ -37,7 +37,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=_FOLDER / "fleet.json")
     options = arguments.parse_args()
     _FOLDER.mkdir(exist_ok=True)
-    settings = load_settings(home=_FOLDER / "home")
+    settings = load_settings(home=_FOLDER / "fleet")
     server = start_postgres(settings)
     print(f"{os.cpu_count()} cores, shared by PostgreSQL, Redis, workers and this program")
     try:
