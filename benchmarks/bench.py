@@ -18,9 +18,11 @@ class Sizes:
     """How large the sources are."""
 
     events: int
-    """Rows of the events; also of the dirty ones."""
+    """Rows of the events."""
     again: int
     """Rows of the events that are copied a second time."""
+    dirty: int
+    """Rows of the events that are copied clean, and dirty."""
     scaling: int
     """Rows of the events that one worker copies, and two."""
     tpch: float
@@ -48,6 +50,7 @@ class Sizes:
 FULL = Sizes(
     events=2_000_000,
     again=2_000_000,
+    dirty=2_000_000,
     scaling=2_000_000,
     tpch=1.0,
     wide=1_000_000,
@@ -60,6 +63,7 @@ FULL = Sizes(
 SMALL = Sizes(
     events=2_000_000,
     again=500_000,
+    dirty=500_000,
     scaling=500_000,
     tpch=0.05,
     wide=50_000,

@@ -57,6 +57,7 @@ def _connection(source: str, url: str) -> Any:
     import duckdb  # noqa: PLC0415 - an extra
 
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     for name in _EXTENSIONS:
         folder = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
         connection.execute(f"LOAD {quote_text(str(folder / f'{name}.duckdb_extension'))}")

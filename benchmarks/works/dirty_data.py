@@ -16,9 +16,9 @@ _DECLARED = ("--types", "declared")
 
 def measure(bench: Bench) -> Section:
     """Copy the clean table and the dirty one, in turns."""
-    rows = bench.sizes.events
-    clean = make_events(bench.sources("events.sqlite"), rows=rows)
-    dirty = make_dirty(bench.sources("dirty.sqlite"), rows=rows)
+    rows = bench.sizes.dirty
+    clean = make_events(bench.sources("dirty/events.sqlite"), rows=rows)
+    dirty = make_dirty(bench.sources("dirty/dirty.sqlite"), rows=rows)
     refused = len(list(refused_rows(rows)))
     runs: dict[str, list[ConvoyRun]] = {"clean": [], "dirty": []}
     for _ in bench.each_round("clean and dirty"):
