@@ -89,14 +89,15 @@ class Dispatcher:
             adjust(ledger, job_id)
         with self._store.transaction() as ledger:
             grace_s, max_attempts = settings.rescue_grace_s, settings.max_attempts
-            lost = rescue_lost(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts)
+            task_limit_s = settings.task_time_limit_s
+            lost = rescue_lost(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts, task_limit_s=task_limit_s)
             builds = rescue_lost_builds(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts)
         forgotten = self._forget(job_id, _MESSAGE_GRACE_S) if self._broker.waiting() == 0 else 0
         self.send_all(job_id)
         return Rescued(chunks=lost, builds=builds, messages=forgotten)
 
     def send_next(self, job_id: int) -> None:
-        """Send what there is room for, in the order of the tables: for whoever ended a chunk under a limit of load."""
+        """Send what there is room for, in the order of the tables: after a chunk under a limit, or a split one."""
         with self._store.transaction() as ledger:
             waiting = tables_waiting(ledger, job_id)
         for table_id in waiting:

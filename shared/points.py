@@ -27,6 +27,7 @@ class Point(enum.StrEnum):
     HELD = "held"
     COPIED_NOT_COMMITTED = "copied_not_committed"
     COMMITTED_NOT_ACKNOWLEDGED = "committed_not_acknowledged"
+    SPLIT_NOT_COMMITTED = "split_not_committed"
     BUILDING = "building"
     BUILT_NOT_COMMITTED = "built_not_committed"
     COMPARING = "comparing"

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         " `producer check`.",
     )
     chunk_mb: Annotated[float, Field(gt=0, le=1024)] = Field(32, description="Source bytes a chunk, in MiB.")
+    chunk_seconds: Annotated[float, Field(ge=1)] = Field(
+        60, description="A chunk that is expected to take longer, by what its neighbours took, is split before."
+    )
     max_attempts: Count = Field(5, description="Attempts a chunk gets before it is failed.")
     retry_delay_s: Seconds = Field(
         2,

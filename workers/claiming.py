@@ -8,9 +8,11 @@ from typing import Final
 
 from shared.ledger.attempts import claim_or_wait, mark_started
 from shared.ledger.jobs import read_job, read_table
+from shared.ledger.session import Ledger
 from shared.ledger.turns import PATIENCE_S
 from shared.records.work import Chunk, Job, JobTable
 from workers.context import WorkerContext
+from workers.split_chunk import split_if_long
 
 _LOOK_S: Final = 0.5
 """The limit may be lifted meanwhile."""
@@ -28,19 +30,30 @@ class Claimed:
 def claim_in_turn(context: WorkerContext, chunk_id: int) -> Claimed | None:
     """Claim a chunk, after a wait of a few seconds at most; None where there is nothing to do or no room for it.
 
+    Where it would take too long it is split, and its first part claimed instead.
+
     PostgreSQL says when its turn comes; this process's clock only bounds how long it waits here.
     """
     patience = PATIENCE_S
     while True:
         with context.store.transaction() as ledger:
             found = claim_or_wait(ledger, chunk_id, context.worker, patience_s=patience)
-            if isinstance(found, Chunk):
-                table = read_table(ledger, found.table_id)
-                mark_started(ledger, found.table_id)
-                assert table is not None  # noqa: S101 - the ledger's foreign key says so
-                return Claimed(chunk=found, job=read_job(ledger, found.job_id), table=table)
-        if found is None:
+            claimed = _claimed(ledger, found) if isinstance(found, Chunk) else None
+        if claimed is not None:
+            part = split_if_long(context, claimed.job, claimed.chunk, claimed.table.plan)
+            if part is None:
+                return claimed
+            chunk_id = part
+            continue
+        if not isinstance(found, float):
             return None
         wait = min(found, _LOOK_S)
         time.sleep(wait)
         patience -= wait
+
+
+def _claimed(ledger: Ledger, chunk: Chunk) -> Claimed:
+    table = read_table(ledger, chunk.table_id)
+    mark_started(ledger, chunk.table_id)
+    assert table is not None  # noqa: S101 - the ledger's foreign key says so
+    return Claimed(chunk=chunk, job=read_job(ledger, chunk.job_id), table=table)

@@ -34,6 +34,10 @@ def _since(moment: sa.ColumnElement[Any]) -> Any:
     return sa.extract("epoch", sa.func.clock_timestamp() - moment)
 
 
+def _is_overdue(task_limit_s: float | None) -> sa.ColumnElement[bool]:
+    return sa.false() if task_limit_s is None else _since(chunks.c.started_at) >= task_limit_s
+
+
 def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None:
     """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended.
 
@@ -172,7 +176,9 @@ def fail_if_current(
     return state if ledger.run(statement) else None
 
 
-def rescue_lost(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: int) -> int:
+def rescue_lost(
+    ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: int, task_limit_s: float | None = None
+) -> int:
     """Put back every chunk that says `copying` while nobody holds its row; returns how many there were.
 
     Args:
@@ -180,6 +186,8 @@ def rescue_lost(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: in
         job_id: The job to look at.
         grace_s: Seconds since the claim, by PostgreSQL's clock, that cover the moment between claiming and holding.
         max_attempts: Attempts a chunk gets; a chunk whose last one lost its worker is failed.
+        task_limit_s: How long Celery lets a task run; an attempt that took as long was ended for that, which counts
+            as two lost workers.
     """
     lost = (
         sa.select(chunks.c.id)
@@ -199,6 +207,7 @@ def rescue_lost(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: in
             state=sa.case((used_up, ChunkState.FAILED.value), else_=ChunkState.PENDING.value),
             enqueued_at=None,
             not_before=None,
+            lost=chunks.c.lost + sa.case((_is_overdue(task_limit_s), 2), else_=1),
             error=sa.func.concat("worker ", chunks.c.worker, " was lost during attempt ", chunks.c.attempt),
         )
         .returning(chunks.c.id)

@@ -217,7 +217,7 @@ def requeue_chunks(
     statement = (
         sa.update(chunks)
         .where(*where)
-        .values(state=ChunkState.PENDING, attempt=0, enqueued_at=None, not_before=None, error=None)
+        .values(state=ChunkState.PENDING, attempt=0, lost=0, enqueued_at=None, not_before=None, error=None)
         .returning(chunks.c.id)
     )
     return len(ledger.run(statement))

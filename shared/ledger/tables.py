@@ -103,7 +103,7 @@ chunks = sa.Table(
     _identity(),
     _reference("job_id", "jobs"),
     sa.Column("table_id", sa.BigInteger, sa.ForeignKey(f"{SCHEMA}.tables.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("number", sa.Integer, nullable=False, comment="1-based, in key order"),
+    sa.Column("number", sa.Integer, nullable=False, comment="1-based, in key order; a split chunk's parts go last"),
     sa.Column("key_range", JSONB, nullable=False),
     sa.Column("rows_expected", sa.BigInteger, nullable=False),
     sa.Column("source_bytes", sa.BigInteger, nullable=False),

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
-from shared.records.keys import ChunkRange, Key, SourceRow
+from shared.records.keys import EVERYTHING, ChunkRange, Key, KeyRange, SourceRow, Value
 from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 
@@ -49,8 +49,8 @@ class SourceReader(Protocol):
     def count_rows(self, table: str) -> int:
         """Count the rows of a table."""
 
-    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
-        """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
+    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int, within: KeyRange = EVERYTHING) -> Iterator[Key]:
+        """Yield the key of each `step`-th row of a range in key order (at offsets step, 2*step, …), NULL keys aside."""
 
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""

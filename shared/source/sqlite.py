@@ -10,7 +10,7 @@ import pyarrow as pa
 from adbc_driver_sqlite import dbapi
 
 from shared.errors import NotArrowableError, SourceError
-from shared.records.keys import ChunkRange, Key, SourceRow
+from shared.records.keys import EVERYTHING, ChunkRange, Key, KeyRange, SourceRow, Value
 from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 from shared.source import sqlite_read
@@ -105,10 +105,10 @@ class SqliteReader:
             row = self._sqlite.execute(f"SELECT count(*) FROM {table_sql(table)}").fetchone()
         return int(row[0])
 
-    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int) -> Iterator[Key]:
-        """Yield the key of every `step`-th row in key order (the rows at offsets step, 2*step, …), NULL keys aside."""
+    def walk_keys(self, table: str, chunk_key: ChunkKey, *, step: int, within: KeyRange = EVERYTHING) -> Iterator[Key]:
+        """Yield the key of each `step`-th row of a range in key order (at offsets step, 2*step, …), NULL keys aside."""
         with translated(self._file.path, f"walking the keys of table {table!r}"):
-            yield from walk(self._sqlite, table, chunk_key, step=step, select=self._select)
+            yield from walk(self._sqlite, table, chunk_key, step=step, within=within, select=self._select)
 
     def has_null_keys(self, table: str, chunk_key: ChunkKey) -> bool:
         """Whether rows with a NULL chunk key exist."""

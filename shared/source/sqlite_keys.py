@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from shared.quoting import quote_for_sqlite
-from shared.records.keys import OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
+from shared.records.keys import EVERYTHING, OPEN, ChunkRange, Key, KeyRange, KeyValue, NullKeys, RawText, Value
 from shared.records.source import ChunkKey, ChunkKeyKind, IndexOrigin, SourceColumn, SourceIndex
 from shared.source.sqlite_collations import is_built_in
 
@@ -120,9 +120,15 @@ def _place(value: KeyValue) -> str:
 
 
 def walk(
-    connection: sqlite3.Connection, table: str, chunk_key: ChunkKey, *, step: int, select: Select = column_sql
+    connection: sqlite3.Connection,
+    table: str,
+    chunk_key: ChunkKey,
+    *,
+    step: int,
+    within: KeyRange = EVERYTHING,
+    select: Select = column_sql,
 ) -> Iterator[Key]:
-    """Yield the key of every `step`-th row in key order, NULL keys aside; the connection yields `RawText` too.
+    """Yield the key of every `step`-th row of a range in key order, NULL keys aside; `RawText` where a text is none.
 
     Where an index gives the order, each step is one seek and `step` rows of it (decision 4 of the design).
     Where none does, since the key's index sorts in another direction or collation than its columns do, the
@@ -131,21 +137,22 @@ def walk(
     if chunk_key.kind is ChunkKeyKind.NONE:
         return
     keys = f"SELECT {', '.join(map(select, chunk_key.columns))} FROM {table_sql(table)}"
-    everything = where(chunk_key, KeyRange())
+    everything = where(chunk_key, within)
     whole = f"{keys} {everything.sql} {order_by(chunk_key)}"
-    if _sorts(connection, whole):
-        yield from (key for place, key in enumerate(connection.execute(whole)) if place and place % step == 0)
+    if _sorts(connection, whole, everything.values):
+        rows = enumerate(connection.execute(whole, everything.values))
+        yield from (key for place, key in rows if place and place % step == 0)
         return
     clause, before = everything, None
     while True:
         sql = f"{keys} {clause.sql} {order_by(chunk_key)} LIMIT 1 OFFSET {step}"
         key = connection.execute(sql, clause.values).fetchone()
         # A UTF-16 text with U+FFFE comes back as a lower bound below itself: a small step would stand still there.
-        if key is None or key == before:
+        if key in (None, before, within.upper):
             return
         yield key
-        clause, before = where(chunk_key, KeyRange(lower=key)), key
+        clause, before = where(chunk_key, KeyRange(lower=key, upper=within.upper)), key
 
 
-def _sorts(connection: sqlite3.Connection, sql: str) -> bool:
-    return any("TEMP B-TREE" in row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
+def _sorts(connection: sqlite3.Connection, sql: str, values: Sequence[Value]) -> bool:
+    return any("TEMP B-TREE" in row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))

@@ -23,6 +23,13 @@ def upgrade() -> None:
         ),
         schema="pgconvoy",
     )
+    op.alter_column(
+        "chunks",
+        "number",
+        comment="1-based, in key order; a split chunk's parts go last",
+        existing_comment="1-based, in key order",
+        schema="pgconvoy",
+    )
     op.add_column(
         "chunks",
         sa.Column("lost", sa.Integer(), nullable=False, server_default="0", comment="how often its worker was lost"),
