@@ -42,6 +42,11 @@ def make_events(path: Path, *, rows: int = ROWS, seed: int = SEED) -> Path:
     return made_once(path, f"{rows}.{seed}", fill)
 
 
+def events_in(work: Path, rows: int) -> Path:
+    """The table of this size in the benchmark's folder, which all works share."""
+    return make_events(work / "sources" / f"events_{rows}.sqlite", rows=rows)
+
+
 def _rows(count: int, dice: random.Random) -> Iterator[tuple[object, ...]]:
     notes = [" ".join(dice.choices(_WORDS, k=dice.randint(4, 14))) for _ in range(_BATCH)]
     codes = ["".join(dice.choices(string.ascii_uppercase + string.digits, k=12)) for _ in range(_BATCH)]

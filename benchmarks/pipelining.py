@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from benchmarks.checks import check_rows
 from benchmarks.copying import SESSION, Spent, hands, planned, read_converted, ready_processes
-from benchmarks.events_table import ROWS, make_events
+from benchmarks.events_table import ROWS, events_in
 from benchmarks.server import Server, run_sql
 from shared.records.keys import ChunkRange
 from shared.records.plan import TablePlan
@@ -54,7 +54,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--work", type=Path, default=_FOLDER, help="where the source and the server's data go")
     options = arguments.parse_args()
-    source = make_events(options.work / "sources" / "events.sqlite", rows=options.rows)
+    source = events_in(options.work, options.rows)
     print(f"source: {options.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; {os.cpu_count()} cores")
     spent: dict[tuple[int, str], list[Spent]] = defaultdict(list)
     with Server(options.work / "home") as server:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.checks import check_rows
 from benchmarks.copying import SESSION, Spent, hands, planned, read_converted, ready_processes
-from benchmarks.events_table import ROWS, make_events
+from benchmarks.events_table import ROWS, events_in
 from benchmarks.server import Server, run_sql
 from shared.records.keys import ChunkRange
 from shared.records.plan import ProfileMode, TablePlan
@@ -43,7 +43,7 @@ def main() -> None:
     arguments.add_argument("--processes", type=int, default=2)
     arguments.add_argument("--work", type=Path, default=_FOLDER, help="where the source and the server's data go")
     options = arguments.parse_args()
-    source = make_events(options.work / "sources" / "events.sqlite", rows=options.rows)
+    source = events_in(options.work, options.rows)
     print(f"source: {options.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; {os.cpu_count()} cores")
     spent: dict[str, list[Spent]] = {"full": [], "sample": [], "copy": []}
     with Server(options.work / "home") as server:

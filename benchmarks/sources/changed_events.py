@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from benchmarks.events_table import make_events
 from benchmarks.sources.making import made_once
 
 
-def make_changed(path: Path, *, rows: int) -> Path:
-    """Write the table to `path`, unless it is there already; the unchanged one is made beside it."""
+def make_changed(path: Path, original: Path, *, rows: int) -> Path:
+    """Write the table to `path`, from the unchanged one of so many rows, unless it is there already."""
 
     def fill(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE events SET account_id = account_id + 1")
 
-    original = make_events(path.with_name("events.sqlite"), rows=rows)
     return made_once(path, str(rows), fill, original=original)

@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.events_table import make_events
 from benchmarks.sources.making import made_once
 
 SEED = 20_260_106
@@ -31,14 +30,13 @@ _REFUSED = 3
 """How many of the kinds are rejects: the first ones."""
 
 
-def make_dirty(path: Path, *, rows: int, seed: int = SEED) -> Path:
-    """Write the table to `path`, unless it is there already; the clean one is made beside it."""
+def make_dirty(path: Path, clean: Path, *, rows: int, seed: int = SEED) -> Path:
+    """Write the table to `path`, from the clean one of so many rows, unless it is there already."""
 
     def fill(connection: sqlite3.Connection) -> None:
         for place, number in enumerate(dirty_rows(rows, seed=seed)):
             connection.execute(KINDS[place % len(KINDS)], (number,))
 
-    clean = make_events(path.with_name("events.sqlite"), rows=rows)
     return made_once(path, f"{rows}.{seed}", fill, original=clean)
 
 

@@ -12,7 +12,7 @@ from benchmarks import limits
 from benchmarks.bench import Bench
 from benchmarks.checks import Check, check_target, expected
 from benchmarks.convoy import ConvoyRun
-from benchmarks.events_table import make_events
+from benchmarks.events_table import events_in
 from benchmarks.figures import Figure, Section, Table, shown, shown_median
 from benchmarks.ledger_times import latest_plans
 from benchmarks.peers import bare_copy, duckdb_load, pgloader
@@ -33,7 +33,7 @@ _HOW = (
 
 def events(bench: Bench) -> Section:
     """The main work: one table of ten typed columns, with every limit."""
-    source = make_events(bench.sources("events.sqlite"), rows=bench.sizes.events)
+    source = events_in(bench.folder, bench.sizes.events)
     race = _race(bench, source, [Check(table="events", total="account_id")])
     runs, clocks = race.runs, race.clocks
     figures = [

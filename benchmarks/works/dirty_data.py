@@ -6,7 +6,7 @@ from benchmarks import limits
 from benchmarks.bench import Bench
 from benchmarks.checks import check_rows
 from benchmarks.convoy import ConvoyRun
-from benchmarks.events_table import make_events
+from benchmarks.events_table import events_in
 from benchmarks.figures import Figure, Section
 from benchmarks.sources.dirty_table import dirty_rows, make_dirty, refused_rows
 from benchmarks.works.where_time_goes import where_table
@@ -17,8 +17,8 @@ _DECLARED = ("--types", "declared")
 def measure(bench: Bench) -> Section:
     """Copy the clean table and the dirty one, in turns."""
     rows = bench.sizes.dirty
-    clean = make_events(bench.sources("dirty/events.sqlite"), rows=rows)
-    dirty = make_dirty(bench.sources("dirty/dirty.sqlite"), rows=rows)
+    clean = events_in(bench.folder, rows)
+    dirty = make_dirty(bench.sources("dirty.sqlite"), clean, rows=rows)
     refused = len(list(refused_rows(rows)))
     runs: dict[str, list[ConvoyRun]] = {"clean": [], "dirty": []}
     for _ in bench.each_round("clean and dirty"):

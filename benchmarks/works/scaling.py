@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.bench import Bench
 from benchmarks.checks import check_rows
 from benchmarks.convoy import ConvoyRun
-from benchmarks.events_table import make_events
+from benchmarks.events_table import events_in
 from benchmarks.figures import Figure, Section
 from benchmarks.works.where_time_goes import where_table
 
@@ -15,7 +15,7 @@ _COUNTS = (1, 2)
 def measure(bench: Bench) -> Section:
     """Copy with each number of workers, in turns."""
     rows = bench.sizes.scaling
-    source = make_events(bench.sources("scaling/events.sqlite"), rows=rows)
+    source = events_in(bench.folder, rows)
     runs: dict[int, list[ConvoyRun]] = {count: [] for count in _COUNTS}
     for _ in bench.each_round("one worker and two"):
         for count in _COUNTS:

@@ -6,7 +6,7 @@ from benchmarks import limits
 from benchmarks.bench import Bench
 from benchmarks.checks import Check, check_target, expected
 from benchmarks.convoy import ConvoyRun
-from benchmarks.events_table import make_events
+from benchmarks.events_table import events_in
 from benchmarks.figures import Figure, Section
 from benchmarks.sources.changed_events import make_changed
 from benchmarks.works.where_time_goes import where_table
@@ -17,8 +17,8 @@ _CHECKS = [Check(table="events", total="account_id")]
 def measure(bench: Bench) -> Section:
     """Copy, copy again, and copy again after one value of every row has changed."""
     rows = bench.sizes.again
-    source = make_events(bench.sources("again/events.sqlite"), rows=rows)
-    changed = make_changed(bench.sources("again/changed.sqlite"), rows=rows)
+    source = events_in(bench.folder, rows)
+    changed = make_changed(bench.sources("changed.sqlite"), source, rows=rows)
     wanted, wanted_then = expected(source, _CHECKS), expected(changed, _CHECKS)
     runs: dict[str, list[ConvoyRun]] = {"first": [], "nothing changed": [], "every row changed": []}
     for _ in bench.each_round("second job"):

@@ -71,9 +71,10 @@ def test_a_finished_source_is_not_made_again(tmp_path: Path) -> None:
 def dirty(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
     """The dirty events, with the clean ones as `clean`."""
     folder = tmp_path_factory.mktemp("dirty")
-    connection = sqlite3.connect(make_dirty(folder / "dirty.sqlite", rows=ROWS))
+    clean = make_events(folder / "events.sqlite", rows=ROWS)
+    connection = sqlite3.connect(make_dirty(folder / "dirty.sqlite", clean, rows=ROWS))
     connection.text_factory = bytes
-    connection.execute("ATTACH ? AS clean", (str(folder / "events.sqlite"),))
+    connection.execute("ATTACH ? AS clean", (str(clean),))
     return connection
 
 
@@ -110,9 +111,10 @@ def test_dirty_values_are_of_four_kinds(dirty: sqlite3.Connection) -> None:
 
 def test_every_row_of_the_changed_events_differs(tmp_path: Path) -> None:
     """Each row has the same key and another value."""
-    changed = make_changed(tmp_path / "changed.sqlite", rows=200)
+    original = make_events(tmp_path / "events.sqlite", rows=200)
+    changed = make_changed(tmp_path / "changed.sqlite", original, rows=200)
     with closing(sqlite3.connect(changed)) as connection:
-        connection.execute("ATTACH ? AS original", (str(tmp_path / "events.sqlite"),))
+        connection.execute("ATTACH ? AS original", (str(original),))
         equal = "SELECT * FROM main.events INTERSECT SELECT * FROM original.events"
         assert connection.execute(equal).fetchall() == []
         assert connection.execute("SELECT count(*) FROM original.events JOIN main.events USING (id)").fetchone() == (
