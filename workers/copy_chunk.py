@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,15 +32,15 @@ from shared.ledger.attempts import (
 from shared.ledger.session import ArrowLedger
 from shared.points import Point, reach
 from shared.records.plan import LoadPath, TablePlan, TypeKind
-from shared.records.work import Chunk, CopyPath, CopyResult, Job
+from shared.records.work import Chunk, CopyResult, Job
 from shared.source.reader import SourceReader
 from shared.target.careful_writer import write_carefully
 from shared.target.compared_upsert import upsert_compared
-from shared.target.connections import translate_error
+from shared.target.connections import commit, translate_error
 from shared.target.convert import to_target
-from shared.target.copy_writer import write_bare
 from workers.claiming import claim_in_turn
 from workers.context import WorkerContext
+from workers.copy_columns import copy_columns
 from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import FingerprintingRows, fingerprint_of
 from workers.timing import ChunkTimer, Stage
@@ -113,19 +114,32 @@ def _copy_columns(
         if not hold_if_current(ledger, chunk):
             return None
         reach(Point.HELD, chunk.id)
-        rows, fingerprint = _read_columns(context, reader, job, chunk, plan, timer)
-        bare = plan.load is LoadPath.BARE
-        with timer.stage(Stage.WRITE):
-            if bare:
-                written, path = write_bare(connection, rows, plan), CopyPath.ARROW_BARE
-            else:
-                written, path = upsert_compared(connection, rows, plan, chunk.key_range)
-        result = CopyResult(path=path, rows=written, fingerprint=fingerprint, times=timer.times())
+        if plan.load is LoadPath.BARE:
+            record = partial(record_rejects, ledger, chunk, plan)
+            result = copy_columns(reader, connection, plan, chunk.key_range, timer, record)
+            context.refuse_changed(reader, job)
+        else:
+            result = _upsert_columns(context, reader, connection, job, chunk, plan, timer)
         finish_if_current(ledger, chunk, result)
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)
         with timer.stage(Stage.COMMIT):
-            connection.commit()
+            commit(connection)
     return result
+
+
+def _upsert_columns(
+    context: WorkerContext,
+    reader: SourceReader,
+    connection: Any,
+    job: Job,
+    chunk: Chunk,
+    plan: TablePlan,
+    timer: ChunkTimer,
+) -> CopyResult:
+    rows, fingerprint = _read_columns(context, reader, job, chunk, plan, timer)
+    with timer.stage(Stage.WRITE):
+        written, path = upsert_compared(connection, rows, plan, chunk.key_range)
+    return CopyResult(path=path, rows=written, fingerprint=fingerprint, times=timer.times())
 
 
 def _read_columns(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
+from zlib import crc32
 
 import pyarrow as pa
 
@@ -13,16 +14,32 @@ from shared.source.reader import SourceRow
 _DIGEST_BYTES: Final = 16
 
 
+class ColumnsDigest:
+    """Digests columns as they come: their types, lengths and buffers.
+
+    Of each buffer its CRC-32, a fifth of BLAKE2b's cost; of those the BLAKE2b (128 bits, with the reading path in
+    front). It tells changes and damage, not forgery.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+    def add(self, columns: Iterable[pa.Array]) -> None:
+        """Take in some columns of the next rows."""
+        for column in columns:
+            sums = [crc32(buffer) for buffer in column.buffers() if buffer is not None]
+            self._digest.update(f"{column.type}:{len(column)}:{column.null_count}:{sums};".encode())
+
+    def fingerprint(self) -> str:
+        """The digest of what was taken in so far."""
+        return "columns:" + self._digest.hexdigest()
+
+
 def fingerprint_of(rows: pa.Table) -> str:
-    """Digest columns: their types, lengths and buffers (BLAKE2b, 128 bits, with the reading path in front)."""
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for column in rows.columns:
-        digest.update(f"{column.type}:{len(column)}:{column.null_count};".encode())
-        for chunk in column.chunks:
-            for buffer in chunk.buffers():
-                if buffer is not None:
-                    digest.update(memoryview(buffer))
-    return "columns:" + digest.hexdigest()
+    """Digest a whole chunk's columns."""
+    digest = ColumnsDigest()
+    digest.add(chunk for column in rows.columns for chunk in column.chunks)
+    return digest.fingerprint()
 
 
 class FingerprintingRows:

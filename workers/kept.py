@@ -12,6 +12,7 @@ import adbc_driver_manager
 from shared.errors import NotArrowableError
 from shared.quoting import quote_text
 from shared.source.reader import SourceReader
+from shared.target.connections import begin, rollback
 
 _INHERITED: Final[list[object]] = []
 """What a parent process opened: never used here and never closed, since closing it here would end it there."""
@@ -79,9 +80,7 @@ class KeptConnection:
         if idle is not None:
             _close(idle)
         self._newest_job = max(job_id, self._newest_job)
-        connection = self._connect()
-        _name(connection, name)
-        return connection
+        return _begin(self._connect(), name)
 
     def _take(self) -> Any:
         with self._lock:
@@ -99,7 +98,7 @@ class KeptConnection:
 
 
 def _begin(connection: Any, name: str) -> Any:
-    connection.adbc_connection.set_autocommit(False)
+    begin(connection)
     _name(connection, name)
     return connection
 
@@ -112,7 +111,7 @@ def _name(connection: Any, name: str) -> None:
 def _ended(connection: Any) -> bool:
     """Roll back what was not committed, and stay outside a transaction; False where the server is gone."""
     try:
-        connection.rollback()
+        rollback(connection)
         connection.adbc_connection.set_autocommit(True)
     except adbc_driver_manager.Error:
         return False

@@ -6,7 +6,7 @@ Every update is guarded by state and attempt: 'no row updated' is an answer, not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -115,7 +115,7 @@ def finish_if_current(ledger: Ledger, chunk: Chunk, result: CopyResult) -> bool:
             state=ChunkState.COPIED.value,
             copied_at=sa.func.clock_timestamp(),
             rows=result.rows,
-            rejects=len(result.rejects),
+            rejects=len(result.rejects) + result.rejected,
             path=result.path.value,
             fingerprint=result.fingerprint,
             read_s=result.times.read_s,
@@ -215,20 +215,15 @@ def rescue_lost(
     return len(ledger.run(statement))
 
 
-def record_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Sequence[Reject]) -> None:
-    """Keep rejected rows whole, in the transaction that copies the rest of the chunk; those of before are forgotten."""
-    if found:
-        forget_rejects(ledger, chunk)
-        add_rejects(ledger, chunk, plan, found)
+def record_rejects(
+    ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Sequence[Reject], *, more: bool = False
+) -> None:
+    """Keep rejected rows whole, in the transaction that copies the rest of the chunk.
 
-
-def forget_rejects(ledger: Ledger, chunk: Chunk) -> None:
-    """Forget the rejects of a chunk's earlier copy."""
-    ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
-
-
-def add_rejects(ledger: Ledger, chunk: Chunk, plan: TablePlan, found: Iterable[Reject]) -> None:
-    """Keep more rejected rows of a chunk."""
+    Those of an earlier copy are forgotten, unless these are `more` of the same one.
+    """
+    if found and not more:
+        ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
     columns = plan.read.columns
     for reject in found:
         value = reject.values[columns.index(reject.column)] if reject.column is not None else None

@@ -82,6 +82,8 @@ class TargetColumn:
     """Why this type: the declared type and what the profile found, in a few words."""
     classes: tuple[StorageClass, ...] = ()
     """The storage classes that the profile found, NULL aside."""
+    longest: int | None = None
+    """Bytes of the longest text or blob that the profile found; None: it does not say."""
     expected_rejects: int = 0
     """How many values the profile says this type cannot hold."""
     possible_rejects: int = 0

@@ -86,6 +86,8 @@ class CopyResult:
     rows: int
     """Rows now in the target because of this chunk (also those that were there and equal)."""
     rejects: tuple[Reject, ...] = ()
+    rejected: int = 0
+    """Rejects beside those, which are recorded already."""
     fingerprint: str = ""
     """Digest of the source rows as they were read."""
     times: CopyTimes = CopyTimes()
@@ -249,6 +251,9 @@ class TableProgress:
     bytes_copied: int
     paths: tuple[str, ...]
     """The copy paths that its chunks took."""
+    builds: int = 0
+    """Keys and indexes that are tasks of their own; 0 where the table is small."""
+    builds_ended: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
     error: str | None = None

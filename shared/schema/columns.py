@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.records.plan import Grade, ObjectGrade, TargetColumn, TypeKind
-from shared.records.source import Generated, ObjectKind, SourceColumn
+from shared.records.source import ColumnProfile, Generated, ObjectKind, SourceColumn
 from shared.schema.declared import read_declared
 from shared.schema.defaults import TranslatedDefault, translate_default
 from shared.schema.drafts import Draft
@@ -58,10 +58,19 @@ def _column(draft: Draft, position: int, given: GivenName, default: TranslatedDe
         identity=_continues(draft, position),
         reason=chosen.reason + _sample(draft),
         classes=draft.found_in(position).classes,
+        longest=_longest(draft.found_in(position)),
         expected_rejects=chosen.expected_rejects,
         possible_rejects=chosen.possible_rejects,
         treatment=chosen.treatment,
     )
+
+
+def _longest(found: ColumnProfile) -> int | None:
+    """None where the profile did not ask about texts or blobs that are there."""
+    lengths = [
+        length for count, length in ((found.texts, found.longest_text), (found.blobs, found.longest_blob)) if count
+    ]
+    return None if None in lengths else max((length for length in lengths if length is not None), default=0)
 
 
 def _sample(draft: Draft) -> str:

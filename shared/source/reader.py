@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,6 +12,7 @@ import pyarrow as pa
 from shared.records.keys import EVERYTHING, ChunkRange, Key, KeyRange, SourceRow, Value
 from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
+from shared.records.stored import BatchSize, StoredAs, StoredBatch
 
 __all__ = ["SourceKind", "SourceReader", "SourceRow"]
 
@@ -81,6 +82,28 @@ class SourceReader(Protocol):
 
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
         """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
+
+    def read_batches(
+        self, read: TableRead, key_range: ChunkRange, looks: Sequence[StoredAs], size: BatchSize
+    ) -> Generator[StoredBatch, None, None]:
+        """Read a chunk as one stream of batches of columns, in chunk-key order; memory holds one or two of them.
+
+        Args:
+            read: The table, its chunk key and columns.
+            key_range: The chunk.
+            looks: What is known of each column.
+            size: How much is read at once.
+
+        Raises:
+            NotArrowableError: where the chunk can be read row by row alone.
+        """
+
+    def read_by_keys(self, read: TableRead, keys: Iterable[Sequence[Value]]) -> Iterator[SourceRow]:
+        """Read single rows by their chunk keys (none of them NULL), each value with its own storage class.
+
+        Raises:
+            NotArrowableError: where a key is not that of exactly one row.
+        """
 
     def storage_classes(
         self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]

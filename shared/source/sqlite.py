@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,7 +13,9 @@ from shared.errors import NotArrowableError, SourceError
 from shared.records.keys import EVERYTHING, ChunkRange, Key, KeyRange, SourceRow, Value
 from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
+from shared.records.stored import BatchSize, StoredAs, StoredBatch
 from shared.source import sqlite_read
+from shared.source.sqlite_batches import read_batches
 from shared.source.sqlite_catalog import read_catalog
 from shared.source.sqlite_check import find_damage
 from shared.source.sqlite_file import SqliteFile, damaged, open_file, path_of, translated
@@ -164,6 +166,42 @@ class SqliteReader:
         """Read a chunk row by row with each value's own storage class, in chunk-key order, in batches."""
         with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
             yield from sqlite_read.read_rows(self._sqlite, read, key_range, batch_rows=batch_rows, select=self._select)
+
+    def read_batches(
+        self, read: TableRead, key_range: ChunkRange, looks: Sequence[StoredAs], size: BatchSize
+    ) -> Generator[StoredBatch, None, None]:
+        """Read a chunk as one stream of batches of columns, in chunk-key order; memory holds one or two of them.
+
+        Args:
+            read: The table, its chunk key and columns.
+            key_range: The chunk.
+            looks: What is known of each column.
+            size: How much is read at once.
+
+        Raises:
+            NotArrowableError: where a text of a UTF-16 file is not valid, or texts are computed by whichever SQLite
+                reads them, or the columns are too many to ask for by class.
+        """
+        with translated(self._file.path, f"reading {key_range} of table {read.table!r}"):
+            if self._encoding != UTF_8:
+                refuse_invalid(self._sqlite, read, key_range)
+            computed = [read.columns.index(name) for name in sqlite_read.computed_columns(self._sqlite, read)]
+            for batch in read_batches(self._arrow_connection(), read, key_range, looks, size):
+                for place in computed:
+                    if any(
+                        pa.types.is_string(part.type) and len(part) > part.null_count for part in batch.columns[place]
+                    ):
+                        raise sqlite_read.computed_text(read, read.columns[place])
+                yield batch
+
+    def read_by_keys(self, read: TableRead, keys: Iterable[Sequence[Value]]) -> Iterator[SourceRow]:
+        """Read single rows by their chunk keys (none of them NULL), each value with its own storage class.
+
+        Raises:
+            NotArrowableError: where a key is not that of exactly one row.
+        """
+        with translated(self._file.path, f"reading rows of table {read.table!r}"):
+            yield from sqlite_read.read_by_keys(self._sqlite, read, keys, select=self._select)
 
     def storage_classes(
         self, read: TableRead, key_range: ChunkRange, columns: Sequence[str]

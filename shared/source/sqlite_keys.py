@@ -114,6 +114,15 @@ def _between(terms: Sequence[str], key_range: KeyRange) -> Clause:
     return Clause(sql="WHERE " + " AND ".join(conditions), values=tuple(values))
 
 
+def equal_to(chunk_key: ChunkKey, key: Sequence[Value]) -> Clause:
+    """Restrict rows to the one of a key without NULL."""
+    found = [(column_sql(name), value) for name, value in zip(chunk_key.columns, key, strict=True) if value is not None]
+    return Clause(
+        sql="WHERE " + " AND ".join(f"{term} = {_place(value)}" for term, value in found),
+        values=tuple(value for _, value in found if not isinstance(value, RawText)),
+    )
+
+
 def _place(value: KeyValue) -> str:
     # Written out: a blob that is bound counts as UTF-8 when it is cast, also in a file of UTF-16.
     return f"CAST(x'{value.raw.hex()}' AS TEXT)" if isinstance(value, RawText) else "?"

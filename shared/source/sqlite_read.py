@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,17 +12,17 @@ from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager import dbapi
 
 from shared.errors import NotArrowableError
-from shared.records.keys import ChunkRange, RawText, SourceRow
+from shared.records.keys import ChunkRange, RawText, SourceRow, Value
 from shared.records.plan import TableRead
 from shared.records.source import StorageClass
-from shared.source.sqlite_keys import Select, column_sql, order_by, table_sql, where
+from shared.source.sqlite_keys import Select, column_sql, equal_to, order_by, table_sql, where
 
 BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
-_WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
+WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
 """What SQLite says of a WITHOUT ROWID table whose key has an unknown collation."""
 _VIRTUAL: Final = 2
 """What PRAGMA table_xinfo says in `hidden` of a VIRTUAL generated column."""
-_EXACT_DOUBLE: Final = 2**53
+EXACT_DOUBLE: Final = 2**53
 _CLASSES_PER_QUERY: Final = 400
 """Columns asked at once: four answers each stay below SQLite's limit of 2,000 result columns."""
 
@@ -56,6 +56,25 @@ def read_rows(
         cursor.close()
 
 
+def read_by_keys(
+    connection: sqlite3.Connection, read: TableRead, keys: Iterable[Sequence[Value]], *, select: Select = column_sql
+) -> Iterator[SourceRow]:
+    """Read single rows by their chunk keys, each value with its own storage class.
+
+    Raises:
+        NotArrowableError: where a key is not that of exactly one row, as when a text changed on its way.
+    """
+    terms = ", ".join(map(select, (*read.chunk_key.columns, *read.columns)))
+    width = len(read.chunk_key.columns)
+    for key in keys:
+        clause = equal_to(read.chunk_key, key)
+        rows = connection.execute(f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql}", clause.values).fetchall()
+        if len(rows) != 1:
+            msg = f"{len(rows)} rows of table {read.table!r} have the key {key!r}"
+            raise NotArrowableError(msg)
+        yield SourceRow(rows[0][:width], rows[0][width:])
+
+
 def storage_classes(
     connection: sqlite3.Connection, read: TableRead, key_range: ChunkRange, columns: Sequence[str]
 ) -> dict[str, frozenset[StorageClass]]:
@@ -87,7 +106,7 @@ def are_exact_doubles(
     if not columns:
         return True
     beyond = " OR ".join(
-        f"(typeof({term}) = 'integer' AND {term} NOT BETWEEN -{_EXACT_DOUBLE} AND {_EXACT_DOUBLE})"
+        f"(typeof({term}) = 'integer' AND {term} NOT BETWEEN -{EXACT_DOUBLE} AND {EXACT_DOUBLE})"
         for term in map(column_sql, columns)
     )
     clause = where(read.chunk_key, key_range).narrowed(f"({beyond})")
@@ -115,7 +134,7 @@ def read_arrow(connection: dbapi.Connection, read: TableRead, key_range: ChunkRa
         try:
             cursor.execute(sql, clause.values or None)
         except AdbcError as error:
-            if not any(said in str(error) for said in _WANTS_COLLATION):
+            if not any(said in str(error) for said in WANTS_COLLATION):
                 raise
             msg = f"table {read.table!r} can be read with a collation alone that only its application has"
             raise NotArrowableError(msg) from error
@@ -149,13 +168,22 @@ def refuse_computed_texts(connection: sqlite3.Connection, read: TableRead, rows:
         NotArrowableError: where a VIRTUAL column holds texts.
     """
     texts = {name for name, column in zip(read.columns, rows.columns, strict=True) if pa.types.is_string(column.type)}
-    if not texts:
-        return
-    columns = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = ?", (read.table, _VIRTUAL))
-    for (name,) in columns:
+    for name in computed_columns(connection, read) if texts else ():
         if name in texts:
-            msg = f"column {name!r} of table {read.table!r} is computed when it is read, and versions of SQLite differ"
-            raise NotArrowableError(msg)
+            raise computed_text(read, name)
+
+
+def computed_columns(connection: sqlite3.Connection, read: TableRead) -> list[str]:
+    """The columns whose values whoever reads them computes."""
+    columns = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = ?", (read.table, _VIRTUAL))
+    return [name for (name,) in columns if name in read.columns]
+
+
+def computed_text(read: TableRead, name: str) -> NotArrowableError:
+    """Say why a column of texts is read row by row."""
+    return NotArrowableError(
+        f"column {name!r} of table {read.table!r} is computed when it is read, and versions of SQLite differ"
+    )
 
 
 def could_be_mixed(column: pa.ChunkedArray) -> bool:
@@ -176,4 +204,4 @@ def holds_exact_numbers(column: pa.ChunkedArray) -> bool:
         return False
     finite = column.filter(pc.is_finite(column))
     largest = pc.max(pc.abs(finite)).as_py()
-    return largest is None or bool(largest < _EXACT_DOUBLE)
+    return largest is None or bool(largest < EXACT_DOUBLE)

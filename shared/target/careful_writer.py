@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-import psycopg2
-
-from shared.errors import ConvoyError
-from shared.quoting import qualified, quote, quote_list
+from shared.errors import ConvoyError, NotArrowableError
+from shared.quoting import qualified, quote, quote_list, quote_text
 from shared.records.keys import SourceRow, Value
 from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
 from shared.records.work import CopyPath, CopyResult, CopyTimes, Reject
 from shared.target.application_path import application_path
 from shared.target.convert import written
 from shared.target.convert_values import ValueDoesNotFit, adapt
-from shared.target.driver_errors import is_data_error, is_missing_parent, said_by, sqlstate_of, translate_error
+from shared.target.driver_errors import (
+    diagnostic,
+    is_data_error,
+    is_missing_parent,
+    said_by,
+    sqlstate_of,
+    translate_error,
+)
 from shared.target.key_forms import key_form, needs_server
+from shared.target.row_session import DRIVER_ERRORS, row_session
 from shared.target.upsert import conflict_clause, insert_head
 
 _MAX_ROWS: Final = 1000
@@ -27,14 +33,13 @@ _MAX_ROWS: Final = 1000
 _MAX_CHARACTERS: Final = 8_000_000
 """Text a statement, unless one row alone is longer: keeps wide rows from filling memory."""
 _UNIQUE_VIOLATION: Final = "23505"
+UNIQUE_VIOLATIONS: Final = frozenset({_UNIQUE_VIOLATION, "23P01"})
+"""Of a unique key, and of an exclusion constraint."""
 _SEEN: Final = "pgconvoy_seen_"
-_SAVEPOINT: Final = "pgconvoy_careful"
-_BEGIN: Final = f"SAVEPOINT {_SAVEPOINT}; "
-_END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
 _LATE_CONSTRAINTS: Final = """
     SELECT n.nspname, k.conname
       FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
-     WHERE k.conrelid = pg_catalog.to_regclass(%s) AND k.contype IN ('p', 'u', 'x') AND k.condeferred
+     WHERE k.conrelid = pg_catalog.to_regclass({table}) AND k.contype IN ('p', 'u', 'x') AND k.condeferred
 """
 """Unique and exclusion constraints that would speak up at the commit, too late to tell which row they mean."""
 _PATHS: Final = {LoadPath.BARE: CopyPath.CAREFUL_BARE, LoadPath.UPSERT: CopyPath.CAREFUL_UPSERT}
@@ -54,14 +59,14 @@ class _FitRow:
 def write_carefully(
     connection: Any, batches: Iterable[Sequence[SourceRow]], plan: TablePlan, *, reject_orphans: bool = False
 ) -> CopyResult:
-    """Write rows through psycopg2, part of the caller's transaction; memory holds one batch, the rejects and,
+    """Write rows one by one, part of the caller's transaction; memory holds one batch, the rejects and,
     where rows may be overwritten, a number for each key.
 
     Rows that don't fit, or that PostgreSQL refuses for their values, become rejects; all others are written.
     The result's fingerprint is left empty; of its times, only the one of writing is told.
 
     Args:
-        connection: psycopg2's.
+        connection: psycopg2's, or ADBC's as `shared.target.connections.begin` leaves it.
         batches: The rows.
         plan: The table.
         reject_orphans: Whether rows that violate a foreign key become rejects too, since no parent is on its way any
@@ -73,42 +78,62 @@ def write_carefully(
         ConvoyError: for anything that isn't about the values of a row (connection, deadlock, privilege); the
             transaction can only be rolled back.
     """
-    writer = _Writer(connection, plan, reject_orphans=reject_orphans)
-    writer.prepare()
+    writer = CarefulWriter(connection, plan, reject_orphans=reject_orphans)
     for batch in batches:
-        for rows in _bounded(writer.fitting(batch)):
-            writer.write(rows)
+        writer.take(batch)
     writer.settle()
     times = CopyTimes(write_s=writer.seconds)
     return CopyResult(path=_PATHS[plan.load], rows=writer.written, rejects=tuple(writer.rejects), times=times)
 
 
-class _Writer:
-    """Writes rows and collects the rejects of one chunk."""
+class CarefulWriter:
+    """Writes rows and collects the rejects of one chunk.
 
-    def __init__(self, connection: Any, plan: TablePlan, *, reject_orphans: bool) -> None:
-        self._connection = connection
+    Args:
+        connection: As `write_carefully` takes it.
+        plan: The table.
+        reject_orphans: As there.
+        alone: Whether all rows of the chunk come this way. Else, which of two rows that want one unique value is
+            refused would not depend on their order, so `take` raises NotArrowableError where there are such.
+    """
+
+    def __init__(self, connection: Any, plan: TablePlan, *, reject_orphans: bool = False, alone: bool = True) -> None:
+        self._session = row_session(connection)
         self._plan = plan
         self._columns = written(plan.columns)
         self._places = [place for place, column in enumerate(plan.columns) if column in self._columns]
         self._reject_orphans = reject_orphans
+        self._alone = alone
+        self._prepared = False
         self._head = f"{insert_head(plan)} VALUES "
-        self._tail = f" {conflict_clause(plan)}; "
-        self._row_template = f"({', '.join(['%s'] * len(self._columns))})"
+        self._tail = f" {conflict_clause(plan)}"
         self._source_names = {column.name: column.source for column in plan.columns}
         self._overwrites = plan.load is LoadPath.UPSERT and plan.on_conflict is OnConflict.UPDATE
         self._key_places = _key_places(plan) if self._overwrites else ()
         self._keys = [plan.columns[place] for place in self._key_places]
         self._seen: set[int] = set()
         self._seen_table = f"{_SEEN}{uuid.uuid4().hex}" if any(map(needs_server, self._keys)) else ""
-        self._late: list[tuple[_FitRow, psycopg2.Error]] = []
+        self._late: list[tuple[_FitRow, Exception]] = []
         self.written = 0
         self.seconds = 0.0
         """How long PostgreSQL was at the rows."""
         self.rejects: list[Reject] = []
 
-    def prepare(self) -> None:
+    def take(self, batch: Iterable[SourceRow]) -> None:
+        """Write the rows that fit and that PostgreSQL takes; the others become rejects.
+
+        Raises:
+            MissingParentError, ConvoyError: as `write_carefully`.
+            NotArrowableError: where not all rows of the chunk come this way, and two want one unique value.
+        """
+        if not self._prepared:
+            self._prepare()
+        for rows in _bounded(self._fitting(batch)):
+            self._write(rows)
+
+    def _prepare(self) -> None:
         """Make ready what the rows are written with."""
+        self._prepared = True
         statements = ["SET CONSTRAINTS ALL IMMEDIATE"] if self._reject_orphans else []
         if self._seen_table:
             columns, seen = quote_list(self._plan.match_key), quote(self._seen_table)
@@ -120,20 +145,20 @@ class _Writer:
             ]
         try:
             for statement in (*self._as_the_application(), *statements):
-                self._execute(statement)
-        except psycopg2.Error as error:
+                self._session.run(statement)
+        except DRIVER_ERRORS as error:
             raise self._failure(error) from error
 
     def _as_the_application(self) -> list[str]:
         """Let the table's own code find its objects; render what makes late unique keys speak up row by row."""
         if self._plan.creates:
             return []
-        self._execute(application_path(self._plan))
-        with self._connection.cursor() as cursor:
-            cursor.execute(_LATE_CONSTRAINTS, (qualified(self._plan.schema, self._plan.name),))
-            return [f"SET CONSTRAINTS {qualified(*found)} IMMEDIATE" for found in cursor.fetchall()]
+        self._session.run(application_path(self._plan))
+        table = quote_text(qualified(self._plan.schema, self._plan.name))
+        found = self._session.fetch(_LATE_CONSTRAINTS.format(table=table))
+        return [f"SET CONSTRAINTS {qualified(*names)} IMMEDIATE" for names in found]
 
-    def fitting(self, batch: Iterable[SourceRow]) -> Iterator[_FitRow]:
+    def _fitting(self, batch: Iterable[SourceRow]) -> Iterator[_FitRow]:
         """Convert each row; those with a value that fits no way go to the rejects."""
         columns = self._plan.columns
         for row in batch:
@@ -159,14 +184,17 @@ class _Writer:
         self._seen.add(digest)
         return False
 
-    def write(self, rows: Sequence[_FitRow]) -> None:
+    def _write(self, rows: Sequence[_FitRow]) -> None:
         """Write rows; where PostgreSQL refuses one of them, halve until it stands alone."""
         try:
             self._insert(rows)
-        except psycopg2.Error as error:
+        except DRIVER_ERRORS as error:
             if not is_data_error(error) and not (self._reject_orphans and is_missing_parent(error)):
                 raise self._failure(error) from error
-            self._execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
+            if not self._alone and sqlstate_of(error) in UNIQUE_VIOLATIONS:
+                msg = f"rows want one unique value in {qualified(self._plan.schema, self._plan.name)}: {said_by(error)}"
+                raise NotArrowableError(msg) from error
+            self._session.undo()
             self._halve(rows, error)
 
     def settle(self) -> None:
@@ -178,13 +206,13 @@ class _Writer:
         while self._late:
             late, self._late = self._late, []
             for row, _ in reversed(late):  # a value handed down a chain is free at the chain's end first
-                self.write([row])
+                self._write([row])
             if len(self._late) == len(late):
                 break
         for row, error in self._late:
             self._refuse(row, error)
 
-    def _halve(self, rows: Sequence[_FitRow], error: psycopg2.Error) -> None:
+    def _halve(self, rows: Sequence[_FitRow], error: Exception) -> None:
         if len(rows) == 1:
             if self._is_seen(error):
                 self._reject_repeated(rows[0].row)
@@ -194,65 +222,53 @@ class _Writer:
                 self._refuse(rows[0], error)
             return
         middle = len(rows) // 2
-        self.write(rows[:middle])
-        self.write(rows[middle:])
+        self._write(rows[:middle])
+        self._write(rows[middle:])
 
     def _insert(self, rows: Sequence[_FitRow]) -> None:
-        with self._connection.cursor() as cursor:
-            template = ", ".join([self._row_template] * len(rows))
-            values = cursor.mogrify(template, [text for row in rows for text in row.texts])
-            # Put together by hand: a percent sign in an identifier is no placeholder.
-            parts = [self._head.encode() + values + self._tail.encode(), self._noting_keys(cursor, rows)]
-            if len(rows) > 1:  # two rows of one key must be found before one overwrites the other
-                parts.reverse()
-            begun = monotonic()
-            try:
-                cursor.execute(_BEGIN.encode() + b"".join(parts) + _END.encode())
-            finally:
-                self.seconds += monotonic() - begun
+        statements = [f"{self._head}{_tuples(row.texts for row in rows)}{self._tail}", *self._noting_keys(rows)]
+        if len(rows) > 1:  # two rows of one key must be found before one overwrites the other
+            statements.reverse()
+        begun = monotonic()
+        try:
+            self._session.run_in_savepoint(statements)
+        finally:
+            self.seconds += monotonic() - begun
         self.written += len(rows)
 
-    def _noting_keys(self, cursor: Any, rows: Sequence[_FitRow]) -> bytes:
-        """Render the INSERT that PostgreSQL refuses where two rows have one key; empty where the hashes tell that."""
+    def _noting_keys(self, rows: Sequence[_FitRow]) -> list[str]:
+        """Render the INSERT that PostgreSQL refuses where two rows have one key; none where the hashes tell that."""
         if not self._seen_table:
-            return b""
-        template = ", ".join([f"({', '.join(['%s'] * len(self._keys))})"] * len(rows))
-        values: bytes = cursor.mogrify(template, [text for row in rows for text in row.keys])
-        return f"INSERT INTO pg_temp.{quote(self._seen_table)} VALUES ".encode() + values + b"; "
+            return []
+        return [f"INSERT INTO pg_temp.{quote(self._seen_table)} VALUES {_tuples(row.keys for row in rows)}"]
 
-    def _is_seen(self, error: psycopg2.Error) -> bool:
-        return bool(self._seen_table) and error.diag.table_name == self._seen_table
+    def _is_seen(self, error: Exception) -> bool:
+        return bool(self._seen_table) and diagnostic(error, "table_name") == self._seen_table
 
-    def _execute(self, statement: str) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-
-    def _failure(self, error: psycopg2.Error) -> ConvoyError:
+    def _failure(self, error: Exception) -> ConvoyError:
         return translate_error(error, what=f"writing rows into {qualified(self._plan.schema, self._plan.name)}")
 
     def _reject_repeated(self, row: SourceRow) -> None:
         key = quote_list(self._plan.match_key)
         self._reject(row, column=None, reason=f"an earlier row of the chunk has the same key {key} in the target")
 
-    def _refuse(self, row: _FitRow, error: psycopg2.Error) -> None:
+    def _refuse(self, row: _FitRow, error: Exception) -> None:
         self._reject(row.row, column=self._blamed(error, row), reason=said_by(error))
 
     def _reject(self, row: SourceRow, *, column: str | None, reason: str) -> None:
         self.rejects.append(Reject(key=row.key, values=row.values, column=column, reason=reason))
 
-    def _blamed(self, error: psycopg2.Error, row: _FitRow) -> str | None:
+    def _blamed(self, error: Exception, row: _FitRow) -> str | None:
         """Name the source column that a one-row statement failed on: as PostgreSQL says, or by where it points."""
-        named = self._source_names.get(error.diag.column_name or "")
-        position = error.diag.statement_position
-        if named is not None or position is None:
+        named = self._source_names.get(diagnostic(error, "column_name"))
+        place = self._session.place_of(error)
+        if named is not None or place is None:
             return named
-        # 1-based and in characters; the literal that it points to begins there.
-        place = int(position) - 1 - len(_BEGIN) - len(self._head) - len("(")
-        with self._connection.cursor() as cursor:
-            for column, text in zip(self._columns, row.texts, strict=True):
-                if place <= 0:
-                    return column.source
-                place -= len(cursor.mogrify("%s", (text,)).decode()) + len(", ")
+        place -= len(self._head) + len("(")
+        for column, text in zip(self._columns, row.texts, strict=True):
+            if place <= 0:  # the literal that it points to begins there
+                return column.source
+            place -= len(_literal(text)) + len(", ")
         return None
 
 
@@ -274,6 +290,15 @@ def _key_text(value: Value, column: TargetColumn) -> str | None:
         if column.generated is None:
             raise
         return None
+
+
+def _tuples(rows: Iterable[Sequence[str | None]]) -> str:
+    return ", ".join(f"({', '.join(map(_literal, texts))})" for texts in rows)
+
+
+def _literal(text: str | None) -> str:
+    """Untyped, so that the column's type reads it."""
+    return "NULL" if text is None else quote_text(text)
 
 
 def _bounded(rows: Iterable[_FitRow]) -> Iterator[list[_FitRow]]:

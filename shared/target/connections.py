@@ -18,7 +18,7 @@ from shared.errors import ConvoyError, OperatorError
 from shared.redact import redact
 from shared.target.driver_errors import translate_error
 
-__all__ = ["SessionSettings", "connect_arrow", "connect_rows", "translate_error"]
+__all__ = ["SessionSettings", "begin", "commit", "connect_arrow", "connect_rows", "rollback", "translate_error"]
 
 _DRIVER_ERRORS: Final = (adbc_driver_manager.Error, psycopg2.Error)
 _KEEPALIVE_IDLE_S: Final = 10
@@ -75,6 +75,29 @@ def connect_rows(url: str, session: SessionSettings) -> Any:
     with _translated(url):
         connection = psycopg2.connect(_with_parameters(url, session))
         return _set_up(connection, session)
+
+
+def begin(connection: Any) -> None:
+    """Begin a transaction on an ADBC connection in which savepoints serve: `commit` ends it, or `rollback`.
+
+    The driver begins one of its own before a statement outside a transaction, and takes one in which a statement
+    failed for none: it could not be rolled back to a savepoint. So this one is begun by a statement.
+    """
+    connection.adbc_connection.set_autocommit(True)
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+
+
+def commit(connection: Any) -> None:
+    """Commit what `begin` began."""
+    connection.adbc_connection.set_autocommit(False)
+    connection.commit()
+
+
+def rollback(connection: Any) -> None:
+    """Roll back what `begin`, or the driver, began."""
+    connection.adbc_connection.set_autocommit(False)
+    connection.rollback()
 
 
 def _with_parameters(url: str, session: SessionSettings) -> str:

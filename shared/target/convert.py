@@ -77,19 +77,24 @@ def written(columns: Sequence[TargetColumn]) -> tuple[TargetColumn, ...]:
 def _to_column(stored: pa.ChunkedArray, column: TargetColumn) -> pa.ChunkedArray:
     kind = column.type.kind
     if kind not in WIRE_TYPES:
-        raise _not_arrowable(column, Unfit.CAREFUL_ONLY)
+        raise not_arrowable(column, Unfit.CAREFUL_ONLY)
     if pa.types.is_null(stored.type) or stored.num_chunks == 0:
         return pa.chunked_array([pa.nulls(len(stored), WIRE_TYPES[kind])])
     try:
-        arrays = [_to_wire(array, column) for array in stored.chunks]
+        arrays = [to_wire(array, column) for array in stored.chunks]
         if kind is TypeKind.NUMERIC and len(arrays) > 1:
             arrays = same_scale(arrays)
     except UnfitError as unfit:
-        raise _not_arrowable(column, unfit.reason) from None
+        raise not_arrowable(column, unfit.reason) from None
     return pa.chunked_array(arrays)
 
 
-def _to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
+def to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
+    """Convert values of one storage class to the wire type of a column that has one (`WIRE_TYPES`).
+
+    Raises:
+        UnfitError: where a value would not arrive exactly.
+    """
     kind = column.type.kind
     if not column.treatment.is_plain:
         array = treat_texts(array, column)
@@ -104,7 +109,8 @@ def _to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
     return wire
 
 
-def _not_arrowable(column: TargetColumn, reason: Unfit) -> NotArrowableError:
+def not_arrowable(column: TargetColumn, reason: Unfit) -> NotArrowableError:
+    """Say which column needs the careful path, and why."""
     return NotArrowableError(
         f'column "{column.source}" cannot travel as Arrow into "{column.name}" ({column.type.sql}): a value {reason}'
     )

@@ -64,5 +64,6 @@ def with_nulls(values: npt.NDArray[Any], like: pa.Array) -> npt.NDArray[Any]:
 def array_of(values: npt.NDArray[Any], like: pa.Array, wire_type: pa.DataType) -> pa.Array:
     """Make an array of fixed-width values with the NULLs of `like`; `values` holds none for them."""
     spread = np.ascontiguousarray(with_nulls(values, like))
-    validity = like.is_valid().buffers()[1] if like.null_count else None
+    # Made anew: a slice's own bits may begin in the middle of a byte.
+    validity = pa.array(like.is_valid().to_numpy(zero_copy_only=False)).buffers()[1] if like.null_count else None
     return pa.Array.from_buffers(wire_type, len(like), [validity, pa.py_buffer(spread)], like.null_count)

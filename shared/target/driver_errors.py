@@ -32,6 +32,7 @@ _TRANSIENT: Final = (
     "40001",  # serialization failure
     "40P01",  # deadlock
     "55P03",  # lock not available in time
+    "57014",  # somebody cancelled the statement: of time-outs there is none
     "25P03",  # idle in a transaction for too long: the connection is gone
 )
 _MISSING_PARENT: Final = "23503"
@@ -99,6 +100,14 @@ def sqlstate_of(error: BaseException) -> str | None:
     """Read the SQLSTATE; None where the server said none, as when the connection was lost."""
     code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     return str(code) if code else None
+
+
+def diagnostic(error: BaseException, name: str) -> str:
+    """Read one of PostgreSQL's fields of an error, named as psycopg2 names them (column_name); empty: it said none."""
+    diagnostics = getattr(error, "diag", None)
+    if diagnostics is not None:
+        return getattr(diagnostics, name) or ""
+    return dict(_adbc_details(error)).get(f"PG_DIAG_{name.upper()}", "")
 
 
 def is_data_error(error: BaseException) -> bool:

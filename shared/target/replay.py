@@ -7,6 +7,7 @@ from typing import Any, Final
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from shared.errors import TransientError
+from shared.target.connections import rollback
 
 _POLL_S: Final = 0.2
 
@@ -36,5 +37,5 @@ def _has_replayed(connection: Any, position: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT COALESCE(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, true)", (position,))
         (replayed,) = cursor.fetchone()
-    connection.rollback()  # a new snapshot next time
+    rollback(connection)  # a new snapshot next time
     return bool(replayed)

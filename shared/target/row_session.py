@@ -1,0 +1,104 @@
+"""Plain statements in a transaction over either driver: the careful path writes its rows so beside columns too.
+
+psycopg2 sends several statements at once; ADBC's driver prepares each, so it takes one alone. Both say by name what
+PostgreSQL says of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import adbc_driver_manager
+import psycopg2
+
+from shared.target.driver_errors import diagnostic
+
+DRIVER_ERRORS: Final = (adbc_driver_manager.Error, psycopg2.Error)
+_SAVEPOINT: Final = "pgconvoy_careful"
+_BEGIN: Final = f"SAVEPOINT {_SAVEPOINT}; "
+_END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
+_BACK: Final = (f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+
+class RowSession(Protocol):
+    """Statements without bound values."""
+
+    def run(self, statement: str) -> None:
+        """Execute a statement."""
+
+    def fetch(self, query: str) -> Sequence[Sequence[Any]]:
+        """Execute a query and return its rows."""
+
+    def run_in_savepoint(self, statements: Sequence[str]) -> None:
+        """Execute statements in a savepoint, which stands when one of them raises: `undo` then."""
+
+    def undo(self) -> None:
+        """Take back what was done since the savepoint."""
+
+    def place_of(self, error: BaseException) -> int | None:
+        """Where in the first statement of a savepoint PostgreSQL found an error, in characters from 0."""
+
+
+def row_session(connection: Any) -> RowSession:
+    """The session of a connection of psycopg2 or of ADBC (begun by `shared.target.connections.begin`)."""
+    return _AdbcSession(connection) if hasattr(connection, "adbc_connection") else _PsycopgSession(connection)
+
+
+class _PsycopgSession:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def fetch(self, query: str) -> Sequence[Sequence[Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    def run_in_savepoint(self, statements: Sequence[str]) -> None:
+        self.run(f"{_BEGIN}{'; '.join(statements)}; {_END}")
+
+    def undo(self) -> None:
+        self.run("; ".join(_BACK))
+
+    def place_of(self, error: BaseException) -> int | None:
+        place = _position(error)
+        return None if place is None else place - len(_BEGIN)
+
+
+class _AdbcSession:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def fetch(self, query: str) -> Sequence[Sequence[Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    def run_in_savepoint(self, statements: Sequence[str]) -> None:
+        self.run(f"SAVEPOINT {_SAVEPOINT}")
+        for statement in statements:
+            self.run(statement)
+        self.run(_END)
+
+    def undo(self) -> None:
+        for statement in _BACK:
+            self.run(statement)
+
+    def place_of(self, error: BaseException) -> int | None:
+        return _position(error)
+
+
+def _position(error: BaseException) -> int | None:
+    """PostgreSQL counts from 1."""
+    said = diagnostic(error, "statement_position")
+    return int(said) - 1 if said else None

@@ -1,0 +1,238 @@
+"""Any mix of rows that fit and rows that do not: by columns with the few others row by row, or wholly row by row."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleetkit import TestPostgres
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from targetkit import SESSION, column, plan_of
+
+from shared.errors import NotArrowableError
+from shared.records import stored
+from shared.records.keys import KeyRange, RawText, Value
+from shared.records.plan import TablePlan, TargetColumn, TypeKind
+from shared.records.rules import NulPolicy, SourceForm, Treatment
+from shared.records.source import StorageClass
+from shared.records.work import CopyPath, CopyResult, Reject
+from shared.source.kinds import open_source
+from shared.target import split_writer
+from shared.target.careful_writer import write_carefully
+from shared.target.connections import begin, connect_arrow, connect_rows, rollback
+from workers.copy_columns import copy_columns
+from workers.timing import ChunkTimer
+
+_DAYS = st.dates().map(str)
+_BAD_TEXT = st.sampled_from([RawText(b"\xff"), RawText(b"caf\xe9"), "a\0b", "\0"])
+_WIDE = st.sampled_from(["é" * 40, b"\x07" * 90])
+_ANY = st.one_of(
+    st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=3), st.binary(max_size=3), _BAD_TEXT
+)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A column of the target: its type, and values that mostly fit."""
+
+    column: TargetColumn
+    usual: st.SearchStrategy[Any]
+    odd: st.SearchStrategy[Any]
+    """Values that do not fit, or hardly; beside them any value at all is tried."""
+    constraint: str = ""
+
+
+_KINDS = [
+    _Kind(column("smallint", "c0"), st.integers(-5, 5), st.just(2**15)),
+    _Kind(column("bigint", "c1"), st.integers(-(2**63), 2**63 - 1), st.just("12")),
+    _Kind(column("numeric(6,2)", "c2"), st.integers(0, 999) | st.sampled_from([1.25, 0.5]), st.just(float("inf"))),
+    _Kind(column("numeric", "c3"), st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), st.integers(2**53, 2**55)),
+    _Kind(column("double precision", "c4"), st.floats(allow_nan=False) | st.integers(-9, 9), st.just(2**53 + 1)),
+    _Kind(column("text", "c5"), st.text(max_size=4).map(lambda t: t.replace("\0", "")), _BAD_TEXT | _WIDE),
+    _Kind(column("character varying(3)", "c6"), st.text("abé", max_size=3), st.just("abcd")),
+    _Kind(column("bytea", "c7"), st.binary(max_size=4), _BAD_TEXT | _WIDE),
+    _Kind(column("boolean", "c8"), st.integers(0, 1), st.sampled_from([2, "maybe", "yes"])),
+    _Kind(column("timestamp without time zone", "c9"), _DAYS, st.sampled_from(["2023-02-30", "0000-00-00", "today"])),
+    _Kind(column("date", "c10"), _DAYS, st.sampled_from(["2023-02-30", "31.12.1999"])),
+    _Kind(column("uuid", "c11"), st.uuids().map(str), st.just("not a uuid")),
+    _Kind(column("jsonb", "c12"), st.sampled_from(["{}", "[1]"]), st.sampled_from(["{", '{"a":1,"a":2}', '"\\u0000"'])),
+    _Kind(column("json", "c13"), st.sampled_from(["{}", "[1]"]), st.sampled_from(["{", "nul"])),
+    _Kind(column("integer", "c14"), st.integers(0, 3), st.just(7), "CHECK (c14 <> 7)"),
+    _Kind(
+        column(
+            "timestamp with time zone",
+            "c15",
+            treatment=Treatment(form=SourceForm.UNIX_S, null_if_empty=True),
+        ),
+        st.integers(0, 10**9),
+        st.sampled_from(["", "x", 1e300]),
+    ),
+    _Kind(column("text", "c16", treatment=Treatment(nul=NulPolicy.STRIP)), st.text("ab", max_size=2), st.just("a\0")),
+]
+_NOT_NULL = "c14"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A connection of each kind to one database with the table ``public.t``."""
+
+    arrow: Any
+    rows: Any
+
+
+@pytest.fixture(scope="module")
+def target(postgres_server: TestPostgres) -> Iterator[Target]:
+    """Every example rolls back."""
+    with postgres_server.fresh_database() as url:
+        arrow, rows = connect_arrow(url, SESSION), connect_rows(url, SESSION)
+        columns = ", ".join(f"{kind.column.name} {kind.column.type.sql} {kind.constraint}" for kind in _KINDS)
+        with rows.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE public.t (id bigint, {columns})")
+            cursor.execute(f"ALTER TABLE public.t ALTER {_NOT_NULL} SET NOT NULL")
+        rows.commit()
+        yield Target(arrow=arrow, rows=rows)
+        arrow.close()
+        rows.close()
+
+
+@st.composite
+def _tables(draw: st.DrawFn) -> tuple[list[_Kind], list[tuple[Value, ...]]]:
+    """Some columns, and rows of which now and then one holds something odd."""
+    kinds = draw(st.lists(st.sampled_from(_KINDS), min_size=1, max_size=5, unique_by=lambda kind: kind.column.name))
+    kinds += [kind for kind in _KINDS if kind.column.name == _NOT_NULL and kind not in kinds]
+    rows: list[tuple[Value, ...]] = []
+    for _ in range(draw(st.integers(0, 25))):
+        dirty = draw(st.integers(0, 5)) == 0
+        rows.append(tuple(draw(_value(kind, dirty=dirty)) for kind in kinds))
+    return kinds, rows
+
+
+def _value(kind: _Kind, *, dirty: bool) -> st.SearchStrategy[Any]:
+    nothing = st.none() if kind.column.name != _NOT_NULL or dirty else st.nothing()
+    return st.one_of(kind.usual, nothing, kind.odd, _ANY) if dirty else st.one_of(kind.usual, nothing)
+
+
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(table=_tables(), known=st.tuples(st.booleans(), st.booleans()))
+def test_the_split_path_gives_the_rows_and_rejects_of_the_careful_one(
+    target: Target,
+    monkeypatch: pytest.MonkeyPatch,
+    table: tuple[list[_Kind], list[tuple[Value, ...]]],
+    known: tuple[bool, bool],
+) -> None:
+    """Whatever is mixed, fitting rows are in the table and all others among the rejects, for the same reasons."""
+    for module, name, value in (
+        (stored, "MOST_ROWS", 8),
+        (stored, "_ROWS_AT_ONCE", 4),
+        (stored, "_NARROW", 30),
+        (stored, "_MOST_BYTES", 30),
+        (split_writer, "_ROWS_AFTER_REFUSAL", 4),
+    ):
+        monkeypatch.setattr(module, name, value)
+    kinds, rows = table
+    sampled, creates = known
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "s.sqlite"
+        _make(source, kinds, rows)
+        plan = _plan(kinds, rows, sampled=sampled, creates=creates)
+        expected, expected_rejects = _carefully(target, source, plan)
+        found = _split(target, source, plan)
+    if found is None:
+        event("left to the careful path as a whole")
+        return
+    result, held, rejects = found
+    assert held == expected
+    assert rejects == expected_rejects
+    assert (result.rows, result.rejected) == (len(held), len(rejects))
+    assert result.path is (CopyPath.ARROW_SPLIT if rejects else result.path)
+    event(f"path {result.path}")
+
+
+def _make(path: Path, kinds: Sequence[_Kind], rows: Sequence[tuple[Value, ...]]) -> None:
+    """Make a table whose columns have no affinity, so that each value keeps its class."""
+    names = ", ".join(kind.column.source for kind in kinds)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"CREATE TABLE T (ID INTEGER PRIMARY KEY, {names})")
+        for number, row in enumerate(rows, start=1):
+            places = ", ".join("CAST(? AS TEXT)" if isinstance(value, RawText) else "?" for value in row)
+            values = [value.raw if isinstance(value, RawText) else value for value in row]
+            connection.execute(f"INSERT INTO T VALUES ({number}, {places})", values)
+
+
+def _plan(kinds: Sequence[_Kind], rows: Sequence[tuple[Value, ...]], *, sampled: bool, creates: bool) -> TablePlan:
+    """Plan as after a full profile, or as after one that saw the first half of the rows alone."""
+    seen = rows[: len(rows) // 2] if sampled else rows
+    columns = [replace(column("bigint", "id"), classes=(StorageClass.INTEGER,), longest=0)]
+    for place, kind in enumerate(kinds):
+        values = [row[place] for row in seen if row[place] is not None]
+        classes = tuple(each for each in StorageClass if each in {_class(value) for value in values})
+        longest = max((_width(value) for value in values), default=0)
+        columns.append(replace(kind.column, classes=classes, longest=longest))
+    plan = plan_of(*columns, name="t")
+    return replace(plan, sampled=sampled, creates=creates, row_bytes=10.0)
+
+
+def _class(value: Value) -> StorageClass:
+    known = {int: StorageClass.INTEGER, float: StorageClass.REAL, bytes: StorageClass.BLOB}
+    return known.get(type(value), StorageClass.TEXT)
+
+
+def _width(value: Value) -> int:
+    if isinstance(value, RawText):
+        return len(value.raw)
+    return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 0
+
+
+def _carefully(target: Target, source: Path, plan: TablePlan) -> tuple[list[tuple[Any, ...]], list[Reject]]:
+    with open_source(str(source), frozen=True) as reader:
+        batches = reader.read_rows(plan.read, KeyRange(), batch_rows=1000)
+        result = write_carefully(target.rows, batches, plan)
+    with target.rows.cursor() as cursor:
+        cursor.execute(_reading(plan))
+        held = [tuple(row) for row in cursor.fetchall()]
+    target.rows.rollback()
+    return held, _sorted(result.rejects)
+
+
+def _split(
+    target: Target, source: Path, plan: TablePlan
+) -> tuple[CopyResult, list[tuple[Any, ...]], list[Reject]] | None:
+    rejects: list[Reject] = []
+    begin(target.arrow)
+    try:
+        with open_source(str(source), frozen=True) as reader:
+            result = copy_columns(reader, target.arrow, plan, KeyRange(), ChunkTimer(), _keeper(rejects))
+        with target.arrow.cursor() as cursor:
+            cursor.execute(_reading(plan))
+            held = [tuple(row) for row in cursor.fetchall()]
+    except NotArrowableError:
+        return None
+    finally:
+        rollback(target.arrow)
+    return result, held, _sorted(rejects)
+
+
+def _keeper(rejects: list[Reject]) -> Any:
+    def keep(found: Sequence[Reject], *, more: bool) -> None:
+        assert more == bool(rejects)
+        rejects.extend(found)
+
+    return keep
+
+
+def _reading(plan: TablePlan) -> str:
+    """Values as texts, which tell all that the types hold."""
+    forms = {TypeKind.DOUBLE: "encode(float8send({}), 'hex')", TypeKind.NUMERIC: "trim_scale({})::text"}
+    shown = ", ".join(forms.get(each.type.kind, "{}::text").format(each.name) for each in plan.columns)
+    return f"SELECT {shown} FROM public.t ORDER BY id"
+
+
+def _sorted(rejects: Sequence[Reject]) -> list[Reject]:
+    return sorted(rejects, key=lambda reject: reject.key)
