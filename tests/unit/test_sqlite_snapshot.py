@@ -11,6 +11,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,3 +243,26 @@ def test_others_may_not_read_a_snapshot_of_what_they_may_not_read(tmp_path: Path
     _make(tmp_path / "shop.db")
     (tmp_path / "shop.db").chmod(0o640)
     assert path_of(snapshot_source("shop.db", tmp_path / "s")).stat().st_mode & 0o777 == 0o640
+
+
+def test_nobody_commits_while_the_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader's lock is held over the whole copy, and given up behind it."""
+    path = tmp_path / "s.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE t(v); INSERT INTO t VALUES (1);")
+    said: list[str] = []
+    copyfile = shutil.copyfile
+
+    def copied(source: Any, target: Any) -> Any:
+        with closing(sqlite3.connect(path, timeout=0)) as writer, pytest.raises(sqlite3.OperationalError) as refused:
+            writer.executescript("INSERT INTO t VALUES (2);")
+        said.append(str(refused.value))
+        return copyfile(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copied)
+    copy = path_of(snapshot_source(str(path), tmp_path / "snapshots"))
+    assert said == ["database is locked"]
+    with closing(sqlite3.connect(path, timeout=0)) as writer:
+        writer.executescript("INSERT INTO t VALUES (3);")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT v FROM t").fetchall() == [(1,)]
