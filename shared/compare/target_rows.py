@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ from shared.records.keys import KeyRange, OpenEnd, Value
 from shared.records.plan import OnConflict, TablePlan, TargetColumn, TargetType, TypeKind
 
 NOT_THERE: Final = -1
+_LARGEST_KEY: Final = 2**63 - 1
 _CITEXT: Final = re.compile(r'(.+)\."?citext"?')
 _BIGINT: Final = TargetType(kind=TypeKind.BIGINT, sql="bigint")
 
@@ -60,37 +61,60 @@ class Pairer(Protocol):
     def pair(self, batch: SourceBatch) -> Pairing:
         """Find the target's rows of a batch."""
 
-    def left_over(self) -> Sequence[tuple[Value, ...]]:
-        """The keys of target rows in the chunk's range that no source row was paired with."""
+    def left_over(self) -> Iterable[tuple[Value, ...]]:
+        """The keys of target rows behind the last batch, still in the chunk's range: no source row was paired with
+        them. Read to the end before the connection is used again.
+        """
 
 
 class RangePairer:
-    """Reads the target's key range once; for CompareBy.RANGE."""
+    """Reads the target's key range beside the source's batches, as far as each of them goes; for CompareBy.RANGE."""
 
     def __init__(self, connection: Any, plan: TablePlan, key_range: KeyRange) -> None:
+        self._connection = connection
+        self._plan = plan
         self._key = match_places(plan)[0]
-        table = _read_range(connection, plan, key_range)
-        order = np.asarray(table.column(self._key))
-        if np.any(order[1:] < order[:-1]):
-            table = table.take(pa.array(np.argsort(order, kind="stable")))
-        self._target = TargetRows(columns=tuple(table.columns), rows=table.num_rows)
-        self._keys = plain_array(table.column(self._key)).cast(pa.int64()).to_numpy()
-        self._unpaired = np.ones(table.num_rows, np.bool_)
+        self._begin = _first(key_range)
+        self._end = _last(key_range)
+        keep_to_the_index(connection)
 
     def pair(self, batch: SourceBatch) -> Pairing:
-        """Find the target's rows of a batch."""
+        """Find the target's rows of a batch, and those without a source row between the last batch's and its own."""
         keys, are_keys = _integers(batch.columns[self._key])
-        if not len(self._keys):
-            return Pairing(target=self._target, places=np.full(batch.rows, NOT_THERE))
-        places = np.searchsorted(self._keys, keys)
-        found = are_keys & (self._keys[np.minimum(places, len(self._keys) - 1)] == keys)
-        places[~found] = NOT_THERE
-        self._unpaired[places[found]] = False
-        return Pairing(target=self._target, places=places)
+        places = np.full(batch.rows, NOT_THERE)
+        if not are_keys.any():
+            return Pairing(target=TargetRows(columns=(), rows=0), places=places)
+        target, held = self._read_until(int(keys[are_keys].max()))
+        if not len(held):
+            return Pairing(target=target, places=places)
+        found_at = np.searchsorted(held, keys)
+        found = are_keys & (held[np.minimum(found_at, len(held) - 1)] == keys)
+        places[found] = found_at[found]
+        unpaired = np.ones(len(held), np.bool_)
+        unpaired[places[found]] = False
+        return Pairing(target=target, places=places, extra=tuple((int(key),) for key in held[unpaired]))
 
-    def left_over(self) -> Sequence[tuple[Value, ...]]:
-        """The keys of target rows in the chunk's range that no source row was paired with."""
-        return [(int(key),) for key in self._keys[self._unpaired]]
+    def left_over(self) -> Iterator[tuple[Value, ...]]:
+        """The keys of target rows behind the last batch."""
+        if self._begin is not None and self._begin > _LARGEST_KEY:
+            return
+        where = _between(self._plan, self._begin, self._end)
+        key = f"t.{quote(self._plan.match_key[0])}"
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT {key}::bigint FROM {qualified(self._plan.schema, self._plan.name)} AS t{where}")
+            for batch in cursor.fetch_record_batch():
+                yield from ((key,) for key in batch.column(0).to_pylist())
+
+    def _read_until(self, last: int) -> tuple[TargetRows, Rows]:
+        """Read on to a key; rows in the order of their keys."""
+        where = _between(self._plan, self._begin, last)
+        self._begin = last + 1
+        table = _read(self._connection, self._plan, where)
+        keys = plain_array(table.column(self._key)).cast(pa.int64()).to_numpy()
+        if np.any(keys[1:] < keys[:-1]):
+            order = np.argsort(keys, kind="stable")
+            table, keys = table.take(pa.array(order)), keys[order]
+        return TargetRows(columns=tuple(table.columns), rows=table.num_rows), keys
 
 
 class KeyPairer:
@@ -218,21 +242,28 @@ def keep_to_the_index(connection: Any) -> None:
             cursor.fetchall()
 
 
-def _read_range(connection: Any, plan: TablePlan, key_range: KeyRange) -> pa.Table:
-    """Read by COPY, which binds no parameters: so the bounds are bound to settings of the transaction.
+def _first(key_range: KeyRange) -> int | None:
+    return None if isinstance(key_range.lower, OpenEnd) else int(str(key_range.lower[0]))
 
-    Measured on 300,000 rows of 10 columns: 0.32 s, against 0.51 s for a SELECT with parameters.
+
+def _last(key_range: KeyRange) -> int | None:
+    return None if isinstance(key_range.upper, OpenEnd) else int(str(key_range.upper[0])) - 1
+
+
+def _between(plan: TablePlan, first: int | None, last: int | None) -> str:
+    """The clause that keeps to keys from `first` to `last`; None: no bound.
+
+    The bounds stand in the statement, since COPY, which the driver reads by, binds no parameters. Measured on 300,000
+    rows of 10 columns: 0.32 s, against 0.51 s for a SELECT with parameters.
     """
-    keep_to_the_index(connection)
     key = f"t.{quote(plan.match_key[0])}"
-    conditions = []
+    bounds = [(">=", first), ("<=", last)]
+    conditions = [f"{key} {sign} '{bound}'::bigint" for sign, bound in bounds if bound is not None]
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _read(connection: Any, plan: TablePlan, where: str) -> pa.Table:
     with connection.cursor() as cursor:
-        for name, sign, bound in (("lower", ">=", key_range.lower), ("upper", "<", key_range.upper)):
-            if not isinstance(bound, OpenEnd):
-                cursor.execute("SELECT set_config($1, $2, true)", (f"pgconvoy.{name}", str(bound[0])))
-                cursor.fetchall()
-                conditions.append(f"{key} {sign} current_setting('pgconvoy.{name}')::bigint")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         cursor.execute(f"SELECT {select_list(plan.columns)} FROM {qualified(plan.schema, plan.name)} AS t{where}")
         return cursor.fetch_arrow_table()
 
