@@ -72,7 +72,8 @@ def _numbers_one_by_one(new: pa.Array, held: pa.Array) -> pa.Array:
     """The same where the column holds numbers that ours have no room for: they are left out."""
     scale = new.type.scale
     fraction = rf"(\.\d{{0,{scale}}}0*)?"
-    fits = pc.match_substring_regex(held, rf"^-?\d{{1,{_MOST_DIGITS - scale}}}{fraction}$")
+    whole = rf"\d{{1,{_MOST_DIGITS - scale}}}" if scale < _MOST_DIGITS else "0"
+    fits = pc.match_substring_regex(held, rf"^-?{whole}{fraction}$")
     trimmed = pc.replace_substring_regex(held, rf"(\.\d{{{scale}}})0*$", r"\1")
     kept = pc.if_else(fits, trimmed, None)
     return pc.equal(new, kept.cast(pa.decimal128(_MOST_DIGITS, scale)))
