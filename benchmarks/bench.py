@@ -93,6 +93,10 @@ class Bench:
         """Worker processes of pgconvoy, and streams of bare COPY."""
         return self.convoy.workers
 
+    def limit(self, work: str, limit: float) -> float | None:
+        """A limit of a work that counts at its full size alone: beside few rows a job's start weighs more."""
+        return limit if getattr(self.sizes, work) >= getattr(FULL, work) else None
+
     def sources(self, name: str) -> Path:
         """Where a source goes."""
         return self.folder / "sources" / name

