@@ -70,11 +70,10 @@ class LocalFleet:
         return PrivateRedis(self._folder).result_url
 
     def __enter__(self) -> Self:
-        """Start the fleet; messages may be sent at once, the workers come a moment later (see `await_ready`).
+        """Start the fleet, which comes while the caller goes on: see `await_broker` and `await_ready`.
 
         Raises:
             OperatorError: where this machine has no Redis.
-            UnreachableError: where it does not start.
         """
         home = self._settings.home.expanduser().resolve()
         records, logs = home / "fleets", home / "logs"
@@ -88,7 +87,6 @@ class LocalFleet:
         try:
             redis_command = PrivateRedis(self._folder).command(logs / f"{name}-redis.log")
             self._start_keeper(records / f"{name}.json", redis_command)
-            self._await(PrivateRedis(self._folder).answers)
         except BaseException:
             self._stop()
             raise
@@ -111,6 +109,14 @@ class LocalFleet:
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:] if self.log.exists() else []
         msg = "\n".join([f"the workers of the local fleet ended; their log is {self.log} and ends:", *lines])
         raise UnreachableError(redact(msg))
+
+    def await_broker(self) -> None:
+        """Wait until messages can be sent.
+
+        Raises:
+            UnreachableError: where the fleet does not start.
+        """
+        self._await(PrivateRedis(self._folder).answers)
 
     def await_ready(self) -> None:
         """Wait until the workers take messages.

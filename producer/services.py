@@ -59,6 +59,15 @@ class Workforce:
     broker: Broker
     fleet: LocalFleet | None
 
+    def await_broker(self) -> None:
+        """Wait until messages can be sent, where that is a local fleet's to say.
+
+        Raises:
+            UnreachableError: where the fleet does not start.
+        """
+        if self.fleet is not None:
+            self.fleet.await_broker()
+
 
 @contextmanager
 def open_target(settings: Settings, *, make: bool = False) -> Iterator[Target]:
@@ -109,7 +118,7 @@ def open_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforce]
         fleet: False: the broker must be set.
 
     Raises:
-        UnreachableError: where the broker does not answer or the fleet does not start.
+        UnreachableError: where the broker does not answer. Of a local fleet, `Workforce.await_broker` tells.
     """
     settings = target.settings
     if settings.broker_url is not None or not fleet:

@@ -66,7 +66,7 @@ def start(
             return go_on_in_background(target, _record(target, options, listener, max_load))
         try:
             with open_workforce(target) as workforce:  # a local fleet starts while the source is looked at
-                job_id = _record(target, options, listener, max_load)
+                job_id = _record(target, options, listener, max_load, workforce)
                 return _carry_out(target, workforce, job_id, listener, detach=detach)
         except KeyboardInterrupt:
             msg = "interrupted while the workers started or stopped: `producer jobs` shows what there is"
@@ -112,6 +112,7 @@ def _carry_out(
     if workforce.fleet is not None:
         workforce.fleet.is_working = True
     try:
+        workforce.await_broker()
         watch = _open(target, workforce, job_id, listener)
         _send(target, workforce, job_id, watch, again=again)
         if detach:
@@ -131,13 +132,21 @@ def _check_limits(target: Target, limits: MaxLoad, listener: Listener) -> None:
         listener.warn(note)
 
 
-def _record(target: Target, options: JobOptions, listener: Listener, max_load: MaxLoad | None) -> int:
+def _record(
+    target: Target,
+    options: JobOptions,
+    listener: Listener,
+    max_load: MaxLoad | None,
+    workforce: Workforce | None = None,
+) -> int:
     """Freeze, plan and record a job in one transaction; where it fails, nothing is left."""
     try:
         with frozen_source(target.settings, listener, options) as source:
             with reading_copy(target.settings, source.reader) as reader:
                 plan = draw_plan(reader, target.settings, options, listener, abilities=abilities_of(target))
             refuse_incomplete(plan)
+            if workforce is not None:
+                workforce.await_broker()  # before anything is made
             with target.ledger("recording the job") as ledger:
                 job_id = _record_plan(ledger, target.settings, options, source, plan, max_load)
             source.keep()
