@@ -66,8 +66,8 @@ def measure(bench: Bench) -> Section:
         title=f"Planning a table of {rows:,} rows",
         how="Cutting the table into chunks, key by key, in a process that has the plan already; the chunks are let go"
         " as they come, as where they are recorded in batches. Memory is what the process grew by meanwhile, SQLite's"
-        " page cache included; it is flat where half the rows, or a thousand times the chunks, take as much. The look at the"
-        " values, which comes before and chooses the types, is timed apart.",
+        " page cache included; it is flat where half the rows, or a thousand times the chunks, take as much. The"
+        " look at the values, which comes before and chooses the types, is timed apart.",
         figures=(
             Figure(
                 what="cutting into chunks",
