@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from shared.compare.canonical_target import DAYS_TO_2000, MICROSECONDS_TO_2000
 from shared.compare.moments import MICROSECONDS_A_DAY
-from shared.compare.source_batches import Column, values_of
+from shared.compare.source_batches import Column, packed, values_of
 from shared.compare.surely_equal import surely_equal
 from shared.compare.text_bytes import Mask, mask, text_bytes, wire_integers
 from shared.compare.treated import MICROSECONDS_A_UNIT, treated
@@ -28,11 +28,14 @@ def treated_column(column: Column, target: TargetColumn) -> Column:
         return [treated(value, target) for value in column]
     if not pa.types.is_string(column.type) or not _may_need_it(column, target):
         return column
-    # Not undecodable, so that a rule leaves texts.
-    return pa.array([treated(value, target) for value in values_of(column, np.arange(len(column)))], pa.string())
+    return packed([treated(value, target) for value in values_of(column, np.arange(len(column)))])
 
 
 def _may_need_it(column: pa.Array, target: TargetColumn) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:  # not UTF-8
+        return True
     texts = text_bytes(column)
     if target.treatment.null_if_empty and not texts.lengths.all():
         return True

@@ -263,8 +263,8 @@ def test_classes_of_a_sample_are_not_trusted() -> None:
     """After a profile of some rows any column may mix storage classes, so each is asked about."""
     made = make_plan({"id": "bigint", "v": "text"})
     plan = replace(made, columns=tuple(replace(each, classes=(StorageClass.INTEGER,)) for each in made.columns))
-    assert reading_of(plan).suspects == ()
-    assert reading_of(replace(plan, sampled=True)).suspects == ("id", "v")
+    assert [look.certain for look in reading_of(plan).looks] == [True, True]
+    assert [look.certain for look in reading_of(replace(plan, sampled=True)).looks] == [False, False]
 
 
 def test_a_key_that_a_sample_took_for_integers_is_compared_all_the_same(target_url: str, connect: Connect) -> None:
@@ -601,7 +601,7 @@ def test_columns_of_mixed_classes_are_read_apart(target_url: str, connect: Conne
     source, plan = MemorySource(columns, rows), make_plan(columns)
 
     assert compare_chunk(source, connect(), plan, EVERYTHING) == Comparison(rows=3)
-    assert source.arrow_reads == 2
+    assert source.arrow_reads == 1
     run_sql(target_url, "UPDATE t SET price = 5.01, note = '1.50' WHERE id <> 2")
     assert _names(compare_chunk(source, connect(), plan, EVERYTHING)) == [
         (MismatchKind.DIFFERENT, (1,), "price"),
@@ -640,3 +640,36 @@ def test_a_sqlite_file_is_compared(tmp_path: Path, target_url: str, connect: Con
 
     assert _names(found) == [(MismatchKind.DIFFERENT, (7,), "z"), (MismatchKind.DIFFERENT, (2**62,), "price")]
     assert (found.mismatches[0].source, found.mismatches[0].target) == ("-0.0", "0.0")
+
+
+@pytest.mark.parametrize("compare_by", [CompareBy.RANGE, CompareBy.KEYS])
+@pytest.mark.parametrize("widest", [None, 5, 0])
+def test_values_too_wide_for_a_batch_are_compared_too(
+    target_url: str, connect: Connect, compare_by: CompareBy, widest: int | None
+) -> None:
+    """Rows that a batch leaves unread are read by their keys, in their place among the others."""
+    columns = {"id": "bigint", "v": "text"}
+    rows: list[tuple[Value, ...]] = [(n, "wide text" if n % 3 == 0 else f"t{n}") for n in range(1, 13)]
+    fill_target(target_url, columns, rows, key="id")
+    source, plan = MemorySource(columns, rows, widest=widest), make_plan(columns, compare_by=compare_by)
+    assert compare_chunk(source, connect(), plan, EVERYTHING) == Comparison(rows=12)
+    run_sql(target_url, "UPDATE t SET v = v || '!' WHERE id IN (3, 4)", "DELETE FROM t WHERE id IN (5, 6, 12)")
+    run_sql(target_url, "UPDATE t SET id = 0 WHERE id = 1")
+    by_chunk = compare_chunk(source, connect(), plan, EVERYTHING)
+    found = [(MismatchKind.MISSING, (n,), None) for n in (1, 5, 6, 12)]
+    found += [(MismatchKind.DIFFERENT, (n,), "v") for n in (3, 4)]
+    extra = [(MismatchKind.EXTRA, (0,), None)] if compare_by is CompareBy.RANGE else []
+    assert sorted(_names(by_chunk)) == sorted(found + extra)
+    whole = compare_table(source, connect(), plan, source_rows=12, rejects=0, already=by_chunk.mismatches)
+    assert _names(whole) == ([] if extra else [(MismatchKind.EXTRA, (0,), None)])
+
+
+def test_many_values_too_wide_for_a_batch_are_read_row_by_row(target_url: str, connect: Connect) -> None:
+    """Where reading single rows would take long, what is left of the chunk is read as rows, each once."""
+    columns = {"id": "bigint", "v": "text"}
+    rows: list[tuple[Value, ...]] = [(n, "wide text" if n > 3 else "t") for n in range(1, 300)]
+    fill_target(target_url, columns, rows[:-1], key="id")
+    source, plan = MemorySource(columns, rows, widest=5, batch_rows=150), make_plan(columns)
+    comparison = compare_chunk(source, connect(), plan, EVERYTHING)
+    assert comparison.rows == 299
+    assert _names(comparison) == [(MismatchKind.MISSING, (299,), None)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
+import numpy as np
 import psycopg2
 import pyarrow as pa
 
 from shared.errors import NotArrowableError
-from shared.records.keys import ChunkRange, Key, KeyRange, NullKeys, OpenEnd, RawText, SourceRow, Value
+from shared.records.keys import EVERYTHING, ChunkRange, Key, KeyRange, NullKeys, OpenEnd, RawText, SourceRow, Value
 from shared.records.plan import CompareBy, TablePlan, TableRead, TargetColumn, TargetType, TypeKind
 from shared.records.source import ChunkKey, ChunkKeyKind, StorageClass
+from shared.records.stored import BatchSize, StoredAs, StoredBatch, batch_of
 
 ROWID = "rowid"
 _EXACT_DOUBLE = 2**53
@@ -33,10 +36,20 @@ _ARROW = {
 class MemorySource:
     """One table of a source: rows by rowid, or by its place where the table has no chunk key."""
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Value]],
+        *,
+        widest: int | None = None,
+        batch_rows: int = 3,
+    ) -> None:
+        """Hold rows, read `batch_rows` at once as columns; rows with values of more than `widest` bytes are unread."""
         self.columns = tuple(columns)
         self.rows = [tuple(row) for row in rows]
         self.arrow_reads = 0
+        self._widest = widest
+        self._batch_rows = batch_rows
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +96,29 @@ class MemorySource:
                 raise NotArrowableError(read.columns[place])
             arrays.append(pa.array(values, _ARROW[classes.pop()] if classes else pa.null()))
         return pa.table(arrays, names=[str(place) for place in range(len(arrays))])
+
+    def read_batches(
+        self, read: TableRead, key_range: ChunkRange, looks: Sequence[StoredAs], size: BatchSize
+    ) -> Iterator[StoredBatch]:
+        """Read a chunk by columns in batches of a few rows, as SourceReader says."""
+        self.arrow_reads += 1
+        del looks, size  # every value is looked at
+        rows = self._chosen(read, key_range)
+        for first in range(0, len(rows), self._batch_rows):
+            some = rows[first : first + self._batch_rows]
+            unread = np.array([self._is_wide(row) for row in some], np.bool_)
+            kept = [SourceRow(row.key, (None,) * len(row.values)) if self._is_wide(row) else row for row in some]
+            yield replace(batch_of(kept), unread=unread if unread.any() else None)
+
+    def _is_wide(self, row: SourceRow) -> bool:
+        return self._widest is not None and any(
+            len(value) > self._widest for value in row.values if isinstance(value, str | bytes)
+        )
+
+    def read_by_keys(self, read: TableRead, keys: Iterable[Sequence[Value]]) -> Iterator[SourceRow]:
+        """Read single rows by their keys."""
+        rows = {row.key: row for row in self._chosen(read, EVERYTHING)}
+        yield from (rows[tuple(key)] for key in keys)
 
     def read_rows(self, read: TableRead, key_range: ChunkRange, *, batch_rows: int) -> Iterator[Sequence[SourceRow]]:
         """Read a chunk row by row."""
