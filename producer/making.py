@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -58,6 +59,26 @@ def parents_first(plans: Sequence[TablePlan]) -> tuple[TablePlan, ...]:
         free = [plan for plan in waiting.values() if not _parents(plan) & (waiting.keys() - {plan.name})]
         ordered += [waiting.pop(plan.name) for plan in free or [next(iter(waiting.values()))]]
     return tuple(ordered)
+
+
+def largest_first(plans: Sequence[TablePlan]) -> tuple[TablePlan, ...]:
+    """Order tables as they are sent: the largest first, so that no worker is left alone with one at the end.
+
+    Tables that were there before keep their order among themselves, which is parents first: they may keep their
+    foreign keys while they are loaded. One that large ones wait for goes as early as these would.
+
+    Args:
+        plans: Fitted onto the target, parents first.
+    """
+    there = [plan for plan in plans if not plan.creates]
+    # How large the largest is that waits for it.
+    awaited = list(itertools.accumulate(map(_bytes, reversed(there)), max))[::-1]
+    urgency = {plan.name: size for plan, size in zip(there, awaited, strict=True)}
+    return tuple(sorted(plans, key=lambda plan: -urgency.get(plan.name, _bytes(plan))))
+
+
+def _bytes(plan: TablePlan) -> float:
+    return plan.rows * plan.row_bytes
 
 
 def _parents(plan: TablePlan) -> set[str]:

@@ -8,7 +8,7 @@ from producer.background import go_on_in_background
 from producer.enqueue import plan_chunks
 from producer.freezing import FrozenSource, frozen_source, reading_copy
 from producer.held import lag_note
-from producer.making import make_tables, staged
+from producer.making import largest_first, make_tables, staged
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions, refuse_incomplete
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
@@ -188,7 +188,7 @@ def _record_plan(
     if options.recreate:
         plan = staged(ledger, plan, job_id, settings.target_schema)
     make_tables(ledger, plan, schema=settings.target_schema)
-    record_tables(ledger, job_id, plan.tables)
+    record_tables(ledger, job_id, largest_first(plan.tables))
     return job_id
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.making import parents_first
+from producer.making import largest_first, parents_first
 from shared.records.plan import ForeignKeyPlan, TablePlan, TableRead
 from shared.records.source import ChunkKey, ChunkKeyKind
 
@@ -23,6 +25,39 @@ def table(name: str, *parents: str) -> TablePlan:
 def names(*tables: TablePlan) -> list[str]:
     """Their order."""
     return [each.name for each in parents_first(tables)]
+
+
+def sized(name: str, rows: int, *, creates: bool = True) -> TablePlan:
+    """A table of so many rows."""
+    return replace(table(name), rows=rows, creates=creates)
+
+
+def sent(*tables: TablePlan) -> list[str]:
+    """The order in which they are sent."""
+    return [each.name for each in largest_first(tables)]
+
+
+def test_the_largest_tables_are_sent_first() -> None:
+    """By bytes, not by rows; equal ones stay in their order."""
+    wide = replace(sized("wide", 10), row_bytes=1000.0)
+    assert sent(sized("b", 5), sized("a", 5), sized("big", 900), wide) == ["wide", "big", "b", "a"]
+
+
+def test_a_small_parent_that_was_there_before_goes_as_early_as_its_large_child() -> None:
+    """Its foreign key may be enforced while both are loaded; tables that the job makes have none then."""
+    there = (sized("parent", 1, creates=False), sized("child", 900, creates=False), sized("last", 2, creates=False))
+    assert sent(sized("made", 500), *there, sized("tiny", 3)) == ["parent", "child", "made", "tiny", "last"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=9))
+def test_tables_that_were_there_before_keep_their_order(drawn: list[tuple[int, bool]]) -> None:
+    """Whatever the sizes; those that the job makes come in order of size, and no table is lost."""
+    tables = [sized(str(place), rows, creates=creates) for place, (rows, creates) in enumerate(drawn)]
+    ordered = largest_first(tables)
+    assert sorted(each.name for each in ordered) == sorted(each.name for each in tables)
+    assert [each for each in ordered if not each.creates] == [each for each in tables if not each.creates]
+    sizes = [each.rows for each in ordered if each.creates]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_parents_come_before_their_children() -> None:
