@@ -172,6 +172,7 @@ def test_a_commit_is_noted_for_its_own_attempt_and_waits_for_nobody(store: Ledge
         note_commit(ledger, replace(chunk, attempt=2), 1.0)
     with store.transaction() as holder, store.transaction() as ledger:
         assert hold_uncompared(holder, mine) is not None
+        ledger.connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         note_commit(ledger, chunk, 1.0)
     assert times_of(store, mine)[3] is None
     with store.transaction() as ledger:
