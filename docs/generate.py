@@ -117,9 +117,9 @@ def options_of(callback: Callable[..., Any]) -> Iterator[_Option]:
 
 def _command(name: str, callback: Callable[..., Any]) -> str:
     parameters = inspect.signature(callback, eval_str=True).parameters.values()
-    takes_job = any(isinstance(told, ArgumentInfo) for each in parameters for told in get_args(each.annotation))
+    told = [told for each in parameters for told in get_args(each.annotation) if isinstance(told, ArgumentInfo)]
     rows = "".join(_row(option) for option in options_of(callback))
-    usage = f"producer {name} [OPTIONS]{' [JOB]' if takes_job else ''}"
+    usage = f"producer {name} [OPTIONS]" + "".join(f" {each.metavar or '[JOB]'}" for each in told)
     table = f"| option | meaning |\n| --- | --- |\n{rows}\n"
     return f"## producer {name}\n{inspect.getdoc(callback)}\n\n```\n{usage}\n```\n{table}"
 

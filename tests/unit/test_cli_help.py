@@ -12,6 +12,7 @@ COMMANDS = (
     "plan",
     "status",
     "jobs",
+    "throttle",
     "requeue",
     "resume",
     "cancel",
