@@ -12,8 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 from fleetkit import RunningWorker, TestPostgres, await_true
+from ledgerkit import open_ledger, record
 from producerkit import Producer, ledger_rows, make_source
+
+from shared.ledger.jobs import read_job
+from shared.ledger.load import adjust, set_max_load
+from shared.ledger.tables import jobs
+from shared.records.load import MaxLoad
 
 SCRIPT = "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')"
 WorkerFactory = Callable[..., RunningWorker]
@@ -101,3 +108,31 @@ def test_a_copy_of_the_source_that_differs_is_refused(
     assert "differs from the source" in reading("plan", "--source", source, code=2).err
     shutil.copy(source, other)
     reading("plan", "--source", source)
+
+
+def test_a_job_is_paused_while_a_replica_lags(target_url: str, replica_url: str) -> None:
+    """A replica whose replay stands still lags more and more: no chunk begins until it has caught up."""
+    with open_ledger(target_url) as store:
+        job_id, _ = record(store, chunks=3)
+
+        def decided() -> tuple[int | None, float]:
+            with store.transaction() as ledger:
+                ledger.run(sa.update(jobs).values(load=None))
+                adjust(ledger, job_id)
+                job = read_job(ledger, job_id)
+            assert job.load is not None
+            assert job.load.replicas == 1
+            return job.in_flight, job.load.lag_s
+
+        with store.transaction() as ledger:
+            assert set_max_load(ledger, job_id, MaxLoad(lag_s=0.5))
+        execute(replica_url, "SELECT pg_wal_replay_pause()")
+
+        def is_paused() -> bool:
+            execute(target_url, "SELECT pg_logical_emit_message(true, 'test', 'a commit to replay')")
+            in_flight, lag_s = decided()
+            return in_flight == 0 and lag_s > 0.5
+
+        await_true(is_paused, "the job is paused")
+        execute(replica_url, "SELECT pg_wal_replay_resume()")
+        await_true(lambda: decided()[0], "a chunk may begin again")
