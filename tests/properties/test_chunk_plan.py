@@ -19,6 +19,7 @@ from shared.records.keys import OPEN, ChunkRange, KeyRange, NullKeys, RawText
 from shared.records.plan import TablePlan, TableRead
 from shared.records.source import ChunkKeyKind
 from shared.source.sqlite import SqliteReader, open_sqlite
+from workers.split_chunk import parts_along
 
 # --- pure --------------------------------------------------------------------------------------------------------
 
@@ -180,6 +181,39 @@ def test_every_row_of_a_real_table_is_read_in_exactly_one_chunk(shape: Shape) ->
                     assert _by_rows(reader, plan, [key_range]) == _by_columns(reader, plan, [key_range])
 
     check()
+
+
+_ODD_TEXTS = st.text(st.sampled_from("ab\ufffe\uffff\ufeff"), max_size=3)
+_ODD = [
+    Shape("odd UTF-16", "CREATE TABLE t(v, k TEXT PRIMARY KEY) WITHOUT ROWID", st.tuples(_ODD_TEXTS), "UTF-16le"),
+    Shape("odd UTF-8", "CREATE TABLE t(v, a, b, PRIMARY KEY(a, b)) WITHOUT ROWID", st.tuples(_ODD_TEXTS, _ODD_TEXTS)),
+]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *_ODD], ids=lambda shape: shape.name)
+def test_the_parts_of_a_split_chunk_hold_its_rows_exactly_once(shape: Shape) -> None:
+    """Whatever a table's key is made of, also where parts are split again."""
+
+    @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+    @given(keys=st.lists(shape.key, max_size=30), step=st.integers(1, 9))
+    def check(keys: list[tuple[Any, ...]], step: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "t.db"
+            _fill(path, shape, keys)
+            with open_sqlite(str(path), frozen=True) as reader:
+                plan, _ = _plan(reader, 1, None)
+                ranges = [KeyRange()]
+                for size in (step, max(1, step // 2)):
+                    ranges = [part for each in ranges for part in _split(reader, plan, each, size)]
+                    assert Counter(_by_rows(reader, plan, ranges)) == Counter(_by_rows(reader, plan, [KeyRange()]))
+
+    check()
+
+
+def _split(reader: SqliteReader, plan: TablePlan, key_range: KeyRange, step: int) -> list[KeyRange]:
+    keys = reader.walk_keys("t", plan.read.chunk_key, step=step, within=key_range)
+    parts = parts_along(key_range, keys, rows=plan.rows, step=step, source_bytes=1)
+    return [part.key_range for part in parts if isinstance(part.key_range, KeyRange)]
 
 
 def _by_rows(reader: SqliteReader, plan: TablePlan, ranges: list[ChunkRange]) -> list[int]:
