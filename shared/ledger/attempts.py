@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from shared.ledger.codec import chunk_of
 from shared.ledger.intervals import seconds
@@ -25,6 +25,8 @@ from shared.records.work import Chunk, CopyResult, Reject
 
 _ERROR_LENGTH: Final = 1000
 """Characters of an error that the ledger keeps; longer ones repeat themselves."""
+_REJECTS_LENGTH: Final = 1_000_000
+"""Characters of rejected rows that are sent together; a longer row goes alone, with its value's bytes as they are."""
 _LONGEST_DELAY_S: Final = 300.0
 """Past five minutes a retry helps nobody who waits."""
 
@@ -224,27 +226,63 @@ def record_rejects(
     """
     if found and not more:
         ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
-    columns = plan.read.columns
+    few: list[dict[str, Any]] = []
+    characters = 0
     for reject in found:
-        value = reject.values[columns.index(reject.column)] if reject.column is not None else None
-        row = [[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)]
-        statement = sa.insert(rejects).values(
-            job_id=chunk.job_id,
-            table_id=chunk.table_id,
-            chunk_id=chunk.id,
-            key=_json([encode_value(part) for part in reject.key]),
-            column_name=reject.column,
-            storage_class=_storage_class(value),
-            raw=_raw(value),
-            row=_json(row),
-            reason=reject.reason[:_ERROR_LENGTH],
-        )
-        ledger.run(statement)
+        values, raw = _values_of(reject, plan)
+        width = len(values["row"] or "")
+        if width > _REJECTS_LENGTH:
+            ledger.run(sa.insert(rejects).values(**_of(chunk), **_typed(values), raw=raw))
+            continue
+        if characters + width > _REJECTS_LENGTH:
+            ledger.run(_all_of(chunk, few))
+            few, characters = [], 0
+        few.append({**values, "raw": None if raw is None else raw.hex()})
+        characters += width
+    if few:
+        ledger.run(_all_of(chunk, few))
 
 
-def _json(document: Any) -> Any:
-    """As a text that the server reads, which both drivers can bind."""
-    return sa.cast(sa.literal(json.dumps(document), sa.Text), JSONB)
+def _of(chunk: Chunk) -> dict[str, int]:
+    return {"job_id": chunk.job_id, "table_id": chunk.table_id, "chunk_id": chunk.id}
+
+
+def _values_of(reject: Reject, plan: TablePlan) -> tuple[dict[str, str | None], bytes | None]:
+    """What is kept of a reject, as texts; and the bytes of the value that does not fit."""
+    columns = plan.read.columns
+    value = reject.values[columns.index(reject.column)] if reject.column is not None else None
+    row = [[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)]
+    values = {
+        "key": json.dumps([encode_value(part) for part in reject.key]),
+        "column_name": reject.column,
+        "storage_class": _storage_class(value),
+        "row": json.dumps(row),
+        "reason": reject.reason[:_ERROR_LENGTH],
+    }
+    return values, _raw(value)
+
+
+def _typed(values: dict[str, str | None]) -> dict[str, Any]:
+    """With documents as texts that the server reads, which both drivers can bind."""
+    documents = {name: sa.cast(sa.literal(values[name], sa.Text), JSONB) for name in ("key", "row")}
+    return {**values, **documents}
+
+
+def _all_of(chunk: Chunk, values: Sequence[dict[str, str | None]]) -> sa.Insert:
+    """Keep several rejects by one statement, since a dirty chunk has hundreds: they are bound as one document."""
+    document = sa.cast(sa.literal(json.dumps(values), sa.Text), JSON)
+    names = ("key", "column_name", "storage_class", "row", "reason", "raw")
+    each = (
+        sa.func.json_to_recordset(document)
+        .table_valued(*(sa.column(name, sa.Text) for name in names), name="each")
+        .render_derived(with_types=True)
+    )
+    chosen = [
+        *(sa.literal(number, sa.BigInteger).label(name) for name, number in _of(chunk).items()),
+        *(sa.cast(each.c[name], JSONB) if name in {"key", "row"} else each.c[name] for name in names[:-1]),
+        sa.func.decode(each.c.raw, "hex"),
+    ]
+    return sa.insert(rejects).from_select([*_of(chunk), *names], sa.select(*chosen))
 
 
 def mark_started(ledger: Ledger, table_id: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from shared.errors import NotArrowableError
@@ -102,7 +103,7 @@ def to_wire(array: pa.Array, column: TargetColumn) -> pa.Array:
             return to_moments(array, column, WIRE_TYPES[kind])
     refusal = _WRONG_STORAGE.get(kind)
     if refusal is not None and not refusal[0](array.type):
-        raise UnfitError(refusal[1])
+        raise UnfitError(refusal[1], np.ones(len(array) - array.null_count, np.bool_))
     wire = _CONVERTERS[kind](array, limits_of(column.type))
     if kind is TypeKind.JSONB and (column.expected_rejects or column.possible_rejects):
         refuse_duplicate_names(wire)

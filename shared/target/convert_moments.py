@@ -7,14 +7,15 @@ forms that the profile counts (`shared.records.source.ColumnProfile`), to the ch
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from shared.target.convert_arrays import Bytes, Int64s, Texts, array_of, texts_of
-from shared.target.value_rules import MAX_OFFSET_HOURS, MICROSECOND_DIGITS, Limits, Unfit, UnfitError
+from shared.target.convert_arrays import Bytes, Int64s, Rows, Texts, array_of, texts_of
+from shared.target.value_rules import MAX_OFFSET_HOURS, MICROSECOND_DIGITS, Limits, Unfit, UnfitError, refuse_where
 
 _Reader: TypeAlias = Callable[[Bytes, Unfit], Int64s]
 _DAY_WIDTH: Final = 10
@@ -33,8 +34,7 @@ _AFTER_LAST_MONTH: Final = np.datetime64("10000-02", "M")
 def to_dates(array: pa.Array, wire_type: pa.DataType) -> pa.Array:
     """Convert ``YYYY-MM-DD``, a real day of the years 0001 to 9999."""
     texts = texts_of(array)
-    if (texts.lengths != _DAY_WIDTH).any():
-        raise UnfitError(Unfit.NOT_DATE)
+    refuse_where(texts.lengths != _DAY_WIDTH, Unfit.NOT_DATE)
     days = _days(texts.cut(slice(None), _DAY_WIDTH), Unfit.NOT_DATE)
     return array_of(days.astype(np.int32), array, wire_type)
 
@@ -61,16 +61,15 @@ def to_timestamps_utc(array: pa.Array, wire_type: pa.DataType, limits: Limits) -
     reason = Unfit.NOT_TIMESTAMPTZ
     texts = texts_of(array)
     widths = texts.lengths
-    if (widths < _DAY_WIDTH).any():
-        raise UnfitError(reason)
+    refuse_where(widths < _DAY_WIDTH, reason)
     zulu = texts.data[texts.starts + widths - 1] == ord("Z")
     signed = np.isin(texts.data[texts.starts + widths - _OFFSET_WIDTH], (ord("+"), ord("-"))) & (widths > _TO_MINUTES)
     zones = np.where(zulu, 1, np.where(signed, _OFFSET_WIDTH, 0))
-    if (widths - zones <= _DAY_WIDTH)[zones > 0].any():
-        raise UnfitError(reason)
+    refuse_where((widths - zones <= _DAY_WIDTH) & (zones > 0), reason)
     local = _by_width(texts, widths - zones, _moment, reason)
     rows = np.flatnonzero(signed & ~zulu)
-    local[rows] -= _offsets(texts, rows, reason)
+    with _among(rows, len(widths)):
+        local[rows] -= _offsets(texts, rows, reason)
     return array_of(_within(local, limits), array, wire_type)
 
 
@@ -79,9 +78,23 @@ def _by_width(texts: Texts, widths: Int64s, read: _Reader, reason: Unfit) -> Int
     micros = np.empty(len(widths), np.int64)
     for width, rows in texts.groups(widths):
         if width < min(_TIME_WIDTHS) or width > _DAY_WIDTH + 1 + max(_TIME_WIDTHS):
-            raise UnfitError(reason)
-        micros[rows] = read(texts.cut(rows, width), reason)
+            raise UnfitError(reason, widths == width)
+        with _among(rows, len(widths)):
+            micros[rows] = read(texts.cut(rows, width), reason)
     return micros
+
+
+@contextmanager
+def _among(rows: Rows, count: int) -> Iterator[None]:
+    """Say of all texts which ones do not fit, where it is known of some."""
+    try:
+        yield
+    except UnfitError as unfit:
+        if unfit.bad is None:
+            raise
+        bad = np.zeros(count, np.bool_)
+        bad[rows] = unfit.bad
+        raise UnfitError(unfit.reason, bad) from None
 
 
 def _moment(text: Bytes, reason: Unfit) -> Int64s:
@@ -91,8 +104,9 @@ def _moment(text: Bytes, reason: Unfit) -> Int64s:
 
 
 def _moment_with_time(text: Bytes, reason: Unfit) -> Int64s:
-    if text.shape[1] <= _DAY_WIDTH or not np.isin(text[:, _DAY_WIDTH], (ord(" "), ord("T"))).all():
-        raise UnfitError(reason)
+    if text.shape[1] <= _DAY_WIDTH:
+        raise UnfitError(reason, np.ones(len(text), np.bool_))
+    refuse_where(~np.isin(text[:, _DAY_WIDTH], (ord(" "), ord("T"))), reason)
     return _days(text[:, :_DAY_WIDTH], reason) * _MICROS_A_DAY + _time(text[:, _DAY_WIDTH + 1 :], reason)
 
 
@@ -100,13 +114,11 @@ def _days(text: Bytes, reason: Unfit) -> Int64s:
     """Count the days since 1970-01-01 of texts ``YYYY-MM-DD``."""
     _require(text, (4, 7), "-", reason)
     year, month, day = _number(text[:, :4], reason), _number(text[:, 5:7], reason), _number(text[:, 8:10], reason)
-    if (year < 1).any() or (month < 1).any() or (month > 12).any():
-        raise UnfitError(reason)
+    refuse_where((year < 1) | (month < 1) | (month > 12), reason)
     starts = _month_starts()
     place = (year - 1) * 12 + month - 1
     first = starts[place]
-    if (day < 1).any() or (day > starts[place + 1] - first).any():
-        raise UnfitError(reason)
+    refuse_where((day < 1) | (day > starts[place + 1] - first), reason)
     days: Int64s = first + day - 1
     return days
 
@@ -121,7 +133,7 @@ def _time(text: Bytes, reason: Unfit) -> Int64s:
     """Count the microseconds since midnight of texts ``HH:MM[:SS[.ffffff]]``."""
     width = text.shape[1]
     if width not in _TIME_WIDTHS:
-        raise UnfitError(reason)
+        raise UnfitError(reason, np.ones(len(text), np.bool_))
     _require(text, (2, 5) if width > 5 else (2,), ":", reason)
     micros = (
         _below(24, text[:, :2], reason) * 60 * _MICROS_A_MINUTE + _below(60, text[:, 3:5], reason) * _MICROS_A_MINUTE
@@ -145,8 +157,7 @@ def _offsets(texts: Texts, rows: Int64s, reason: Unfit) -> Int64s:
     )
     text = tails.cut(slice(None), _OFFSET_WIDTH)
     ahead = text[:, 0] == ord("+")
-    if not (ahead | (text[:, 0] == ord("-"))).all():
-        raise UnfitError(reason)
+    refuse_where(~ahead & (text[:, 0] != ord("-")), reason)
     _require(text, (3,), ":", reason)
     minutes = _below(MAX_OFFSET_HOURS + 1, text[:, 1:3], reason) * 60 + _below(60, text[:, 4:6], reason)
     return np.where(ahead, minutes, -minutes) * _MICROS_A_MINUTE
@@ -154,15 +165,14 @@ def _offsets(texts: Texts, rows: Int64s, reason: Unfit) -> Int64s:
 
 def _below(bound: int, text: Bytes, reason: Unfit) -> Int64s:
     number = _number(text, reason)
-    if (number >= bound).any():
-        raise UnfitError(reason)
+    refuse_where(number >= bound, reason)
     return number
 
 
 def _number(text: Bytes, reason: Unfit) -> Int64s:
     digits = text - np.uint8(ord("0"))  # anything below '0' wraps round to a large number
     if (digits > 9).any():
-        raise UnfitError(reason)
+        raise UnfitError(reason, np.any(digits > 9, axis=1))
     number = np.zeros(len(text), np.int64)
     for place in range(text.shape[1]):
         number *= 10
@@ -172,13 +182,12 @@ def _number(text: Bytes, reason: Unfit) -> Int64s:
 
 def _require(text: Bytes, places: tuple[int, ...], character: str, reason: Unfit) -> None:
     for place in places:
-        if (text[:, place] != ord(character)).any():
-            raise UnfitError(reason)
+        refuse_where(text[:, place] != ord(character), reason)
 
 
 def _within(micros: Int64s, limits: Limits) -> Int64s:
     """Refuse decimals of a second that ``timestamp(n)`` would round away."""
     step = 10 ** (MICROSECOND_DIGITS - limits.second_digits)
-    if step > 1 and (micros % step).any():
-        raise UnfitError(Unfit.TOO_MANY_DIGITS)
+    if step > 1:
+        refuse_where(micros % step != 0, Unfit.TOO_MANY_DIGITS)
     return micros

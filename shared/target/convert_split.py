@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ _MOST_MISFITS: Final = 8
 _FEW: Final = 64
 """So few rows are never too many."""
 
-_Convert = Callable[[pa.Array], pa.Array]
+_Convert: TypeAlias = Callable[[pa.Array], pa.Array]
+_Places: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,9 @@ class Fitted:
 
     rows: pa.Table
     """The rows that fit, in wire types, named as in the target."""
-    places: npt.NDArray[np.int64]
+    places: _Places
     """Where each of them stood in the batch."""
-    misfits: npt.NDArray[np.int64]
+    misfits: _Places
     """Where the others stood."""
 
 
@@ -52,36 +53,58 @@ def to_target_where_fit(batch: StoredBatch, plan: TablePlan) -> Fitted:
         NotArrowableError: where nothing of a column can travel as Arrow, or too many values do not fit.
     """
     places = {column.name: place for place, column in enumerate(plan.columns)}
-    columns = [(column, batch.columns[places[column.name]]) for column in written(plan.columns)]
     misfit = np.zeros(batch.rows, np.bool_)
-    arrays: dict[str, pa.Array] = {}
-    for column, parts in columns:
-        convert = _converter(column, plan)
-        try:
-            arrays[column.name] = _joined(parts, column, convert, batch.rows)
-        except UnfitError as unfit:
-            _mark(parts, convert, misfit)
-            if too_many(int(misfit.sum()), batch.rows):
-                raise not_arrowable(column, unfit.reason) from None
-    if misfit.any():
-        fitting = pa.array(~misfit)
-        arrays = {
-            column.name: _fitting(arrays.get(column.name), parts, column, plan, fitting) for column, parts in columns
-        }
+    converted = {
+        column: _converted_parts(batch.columns[places[column.name]], column, plan, misfit)
+        for column in written(plan.columns)
+    }
+    kept = None if not misfit.any() else ~misfit
+    rows = batch.rows if kept is None else int(kept.sum())
+    arrays = {
+        column.name: _joined([part.fitting(kept) for part in parts], column, rows)
+        for column, parts in converted.items()
+    }
     return Fitted(rows=pa.Table.from_pydict(arrays), places=np.flatnonzero(~misfit), misfits=np.flatnonzero(misfit))
 
 
-def _fitting(
-    whole: pa.Array | None, parts: Parts, column: TargetColumn, plan: TablePlan, fitting: pa.Array
-) -> pa.Array:
-    """Leave the misfits out of a column; one that had some is converted without them."""
-    if whole is not None:
-        return whole.filter(fitting)
-    rows = fitting.true_count
-    try:
-        return _joined(tuple(part.filter(fitting) for part in parts), column, _converter(column, plan), rows)
-    except UnfitError as unfit:  # values that each fit, but not together
-        raise not_arrowable(column, unfit.reason) from None
+@dataclass(frozen=True, slots=True)
+class _Converted:
+    """A part of a column without the rows that were known to be misfits when it was converted."""
+
+    array: pa.Array
+    without: Mask | None
+
+    def fitting(self, kept: Mask | None) -> pa.Array:
+        """Leave out those that came to be known later, too."""
+        if kept is None:
+            return self.array
+        if self.without is not None:
+            kept = kept[~self.without]
+        return self.array if kept.all() else self.array.filter(pa.array(kept))
+
+
+def _converted_parts(parts: Parts, column: TargetColumn, plan: TablePlan, misfit: Mask) -> list[_Converted]:
+    """Convert the parts of a column in which there is anything, and mark what does not fit in the mask."""
+    convert = _converter(column, plan)
+    found = [_converted(part, column, convert, misfit) for part in parts]
+    return [part for part in found if part is not None]
+
+
+def _converted(part: pa.Array, column: TargetColumn, convert: _Convert, misfit: Mask) -> _Converted | None:
+    """Convert a part, and mark what does not fit as long as there is more of it; None where nothing is left."""
+    without: Mask | None = None
+    while True:
+        some = part if without is None else part.filter(pa.array(~without))
+        if some.null_count == len(some):
+            return None
+        try:
+            return _Converted(convert(some), without)
+        except UnfitError as unfit:
+            rows = np.arange(len(misfit)) if without is None else np.flatnonzero(~without)
+            _mark(some, unfit, column, convert, misfit, rows)
+            if too_many(int(misfit.sum()), len(misfit)):
+                raise not_arrowable(column, unfit.reason) from None
+        without = misfit.copy()
 
 
 def _converter(column: TargetColumn, plan: TablePlan) -> _Convert:
@@ -100,23 +123,37 @@ def _converter(column: TargetColumn, plan: TablePlan) -> _Convert:
     return convert
 
 
-def _joined(parts: Parts, column: TargetColumn, convert: _Convert, rows: int) -> pa.Array:
-    """Convert each part and put them together."""
-    kind = column.type.kind
-    arrays = [convert(part) for part in parts if part.null_count < len(part)]
-    if kind is TypeKind.NUMERIC and len(arrays) > 1:
-        arrays = same_scale(arrays)
-    return merged(arrays) if arrays else pa.nulls(rows, WIRE_TYPES[kind])
+def _joined(arrays: list[pa.Array], column: TargetColumn, rows: int) -> pa.Array:
+    """Put the converted parts together."""
+    if not arrays:
+        return pa.nulls(rows, WIRE_TYPES[column.type.kind])
+    if column.type.kind is TypeKind.NUMERIC and len(arrays) > 1:
+        try:
+            arrays = same_scale(arrays)
+        except UnfitError as unfit:
+            raise not_arrowable(column, unfit.reason) from None
+    return merged(arrays)
 
 
-def _mark(parts: Parts, convert: _Convert, misfit: Mask) -> None:
-    """Mark the rows whose value does not fit."""
-    for part in parts:
-        places = np.flatnonzero(part.is_valid().to_numpy(zero_copy_only=False) & ~misfit)
-        _halve(part.take(pa.array(places)), places, convert, misfit)
+def _mark(
+    part: pa.Array, unfit: UnfitError, column: TargetColumn, convert: _Convert, misfit: Mask, rows: _Places
+) -> None:
+    """Mark the values of a part that do not fit: those that the conversion named, else all of them, by halving.
+
+    Raises:
+        NotArrowableError: where each of them fits alone.
+    """
+    places = rows[part.is_valid().to_numpy(zero_copy_only=False)]
+    # Of what a rule made of the values first, places may be others than of the values themselves.
+    if unfit.bad is not None and column.treatment.is_plain:
+        misfit[places[unfit.bad]] = True
+        return
+    _halve(part.drop_null(), places, convert, misfit)
+    if not misfit[places].any():
+        raise not_arrowable(column, unfit.reason)
 
 
-def _halve(values: pa.Array, places: npt.NDArray[np.int64], convert: _Convert, misfit: Mask) -> None:
+def _halve(values: pa.Array, places: _Places, convert: _Convert, misfit: Mask) -> None:
     if not len(values) or _fit(values, convert) or too_many(int(misfit.sum()), len(misfit)):
         return
     if len(values) == 1:

@@ -6,6 +6,7 @@ import binascii
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,7 @@ from shared.target.value_rules import (
     UnfitError,
     has_duplicate_names,
     real_text,
+    refuse_where,
 )
 
 _JSONB_VERSION: Final = "\x01"
@@ -26,6 +28,9 @@ _JSONB_VERSION: Final = "\x01"
 _PLAIN_FROM: Final = 1e-4
 _PLAIN_BELOW: Final = 1e9
 """From and below these sizes Arrow writes a real like Python does, but for the ``.0`` of integers."""
+_NOT_ASCII: Final = 0x80
+_TEXTS_AT_ONCE: Final = 256
+"""Texts that are looked at together where some are not valid."""
 _HEX_WIDTH: Final = 32
 _HYPHENED_WIDTH: Final = 36
 _HYPHENS: Final = (8, 13, 18, 23)
@@ -34,8 +39,10 @@ _HYPHENS: Final = (8, 13, 18, 23)
 def to_text(array: pa.Array, limits: Limits) -> pa.Array:
     """Render numbers as text, and keep texts that PostgreSQL's text can hold."""
     text = _plain_text(array, blob=Unfit.NOT_TEXT)
-    if limits.length is not None and (pc.max(pc.utf8_length(text)).as_py() or 0) > limits.length:
-        raise UnfitError(Unfit.TOO_LONG)
+    if limits.length is not None:
+        lengths = pc.utf8_length(text)
+        if (pc.max(lengths).as_py() or 0) > limits.length:
+            raise UnfitError(Unfit.TOO_LONG, _values(pc.greater(lengths, limits.length)))
     return text
 
 
@@ -83,8 +90,15 @@ def to_booleans(array: pa.Array) -> pa.Array:
 
 
 def _require_all_in(array: pa.Array, spellings: pa.Array) -> None:
-    if not pc.all(pc.is_in(array, spellings), min_count=0).as_py():
-        raise UnfitError(Unfit.NOT_BOOLEAN)
+    known = pc.is_in(array, spellings)
+    if not pc.all(known, min_count=0).as_py():
+        raise UnfitError(Unfit.NOT_BOOLEAN, _values(pc.invert(known.filter(array.is_valid()))))
+
+
+def _values(truths: pa.Array) -> npt.NDArray[np.bool_]:
+    """The answers for the values that are not NULL."""
+    mask: npt.NDArray[np.bool_] = truths.drop_null().to_numpy(zero_copy_only=False)
+    return mask
 
 
 def to_uuids(array: pa.Array, wire_type: pa.DataType) -> pa.Array:
@@ -93,8 +107,7 @@ def to_uuids(array: pa.Array, wire_type: pa.DataType) -> pa.Array:
         raise UnfitError(Unfit.NOT_UUID)
     texts = texts_of(array)
     blobs = pa.types.is_binary(array.type)
-    if not np.isin(texts.lengths, (UUID_BYTES,) if blobs else (_HEX_WIDTH, _HYPHENED_WIDTH)).all():
-        raise UnfitError(Unfit.NOT_UUID)
+    refuse_where(~np.isin(texts.lengths, (UUID_BYTES,) if blobs else (_HEX_WIDTH, _HYPHENED_WIDTH)), Unfit.NOT_UUID)
     if blobs:
         return pc.cast(array, wire_type)
     raw = np.empty((len(texts.lengths), UUID_BYTES), np.uint8)
@@ -125,19 +138,58 @@ def _plain_text(array: pa.Array, *, blob: Unfit) -> pa.Array:
 
 
 def _refuse_undecodable(array: pa.Array) -> None:
+    if _is_decodable(array):
+        return
+    texts = array.drop_null()
+    bad = np.zeros(len(texts), np.bool_)
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        _mark_undecodable(texts.slice(first, _TEXTS_AT_ONCE), first, bad)
+    raise UnfitError(Unfit.NOT_UTF8, bad)
+
+
+def _mark_undecodable(texts: pa.Array, first: int, bad: npt.NDArray[np.bool_]) -> None:
+    """Halve until those that are not valid stand alone."""
+    if _is_decodable(texts):
+        return
+    if len(texts) == 1:
+        bad[first] = True
+        return
+    middle = len(texts) // 2
+    _mark_undecodable(texts.slice(0, middle), first, bad)
+    _mark_undecodable(texts.slice(middle), first + middle, bad)
+
+
+def _is_decodable(texts: pa.Array) -> bool:
+    if not _bytes_of(texts).max(initial=0) & _NOT_ASCII:
+        return True
     try:
-        array.validate(full=True)
+        texts.validate(full=True)
     except pa.ArrowInvalid:
-        raise UnfitError(Unfit.NOT_UTF8) from None
+        return False
+    return True
 
 
 def _refuse_nul(array: pa.Array) -> None:
+    if _bytes_of(array).all():
+        return
     texts = texts_of(array)
     if not len(texts.starts):
         return
     used = texts.data[texts.starts[0] : texts.starts[-1] + texts.lengths[-1]]
-    if not used.all():
-        raise UnfitError(Unfit.NUL)
+    if used.all():
+        return
+    bad = np.zeros(len(texts.starts), np.bool_)
+    bad[np.searchsorted(texts.starts, texts.starts[0] + np.flatnonzero(used == 0), side="right") - 1] = True
+    raise UnfitError(Unfit.NUL, bad)
+
+
+def _bytes_of(texts: pa.Array) -> Bytes:
+    """All bytes of an array of texts; also those under NULLs, of which there are none as a rule."""
+    _, offset_buffer, data_buffer = texts.buffers()
+    if data_buffer is None or not len(texts):
+        return np.empty(0, np.uint8)
+    offsets = np.frombuffer(offset_buffer, np.int32)
+    return np.frombuffer(data_buffer, np.uint8)[offsets[texts.offset] : offsets[texts.offset + len(texts)]]
 
 
 def _rendered(numbers: pa.Array) -> pa.Array:

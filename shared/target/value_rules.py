@@ -16,6 +16,9 @@ from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from shared.records.plan import TargetType, TypeKind
 
 INTEGER_BITS: Final[Mapping[TypeKind, int]] = MappingProxyType(
@@ -65,9 +68,21 @@ class Unfit(enum.StrEnum):
 class UnfitError(Exception):
     """Values of a column do not fit; who knows the column says which one."""
 
-    def __init__(self, reason: Unfit) -> None:
+    def __init__(self, reason: Unfit, bad: npt.NDArray[np.bool_] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.bad = bad
+        """Which of the values that are not NULL do not fit, perhaps beside others; None: nobody looked."""
+
+
+def refuse_where(bad: npt.NDArray[np.bool_], reason: Unfit) -> None:
+    """Refuse values that a mask is true for.
+
+    Raises:
+        UnfitError: where it is true anywhere.
+    """
+    if bad.any():
+        raise UnfitError(reason, bad)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
