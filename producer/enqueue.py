@@ -39,7 +39,7 @@ def plan_chunks(target: Target, dispatcher: Dispatcher, job_id: int, look: Calla
         SourceError: where it cannot be read.
     """
     with target.ledger(f"reading the plan of job {job_id}") as ledger:
-        job = read_job(ledger, job_id)
+        job = read_job(ledger, job_id, brief=True)
         waiting = [table for table in read_tables(ledger, job_id) if not table.planned]
     if not waiting:
         return
@@ -78,7 +78,7 @@ def _record_small(
     planned = {table.id: tuple(_chunks(job, table, reader)) for table in small}
     with target.ledger(f"recording chunks of {len(small)} small tables") as ledger:
         # Held, so that a job which is cancelled meanwhile gets no chunk after its end.
-        if read_job(ledger, job.id, lock=True).state in JOB_ENDS:
+        if read_job(ledger, job.id, lock=True, brief=True).state in JOB_ENDS:
             return
         record_whole_tables(ledger, job.id, planned)
     dispatcher.send_small_tables(job.id)
@@ -102,7 +102,7 @@ class _Planner:
         is_last = len(batch) < size
         with self._target.ledger(f"recording chunks of table {self._table.plan.read.table}") as ledger:
             # Held, so that a job which is cancelled meanwhile gets no chunk after its end.
-            if read_job(ledger, self._job.id, lock=True).state in JOB_ENDS:
+            if read_job(ledger, self._job.id, lock=True, brief=True).state in JOB_ENDS:
                 return False
             record_chunks(ledger, self._job.id, self._table.id, self._next_number, batch)
             if is_last:

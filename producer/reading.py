@@ -53,7 +53,7 @@ def progress_of(target: Target, job_id: int, pace: Pace | None = None) -> JobPro
     with target.ledger(f"reading the progress of job {job_id}") as ledger:
         now, ends = read_copy_ends(ledger, job_id)
         times = read_times(ledger, job_id) if pace is None else (NO_TIMES, {})
-        job, tables = read_job(ledger, job_id), read_progress(ledger, job_id)
+        job, tables = read_job(ledger, job_id, brief=True), read_progress(ledger, job_id)
         return job_progress(job, tables, now=now, copied_until=ends, pace=pace, times=times)
 
 

@@ -44,6 +44,11 @@ class Outcomes:
         if before is None or _SEVERITY[before.grade] < _SEVERITY[said.grade]:
             self._found[_place(said)] = said
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the objects of the source that were noted."""
+        return frozenset(name for _, name, _ in self._found)
+
     def news(self, grades: Sequence[ObjectGrade]) -> tuple[ObjectGrade, ...]:
         """What `grades` do not say yet, each named as they name it."""
         known = {_place(each): each for each in grades}

@@ -56,4 +56,4 @@ def _claimed(ledger: Ledger, chunk: Chunk) -> Claimed:
     table = read_table(ledger, chunk.table_id)
     mark_started(ledger, chunk.table_id)
     assert table is not None  # noqa: S101 - the ledger's foreign key says so
-    return Claimed(chunk=chunk, job=read_job(ledger, chunk.job_id), table=table)
+    return Claimed(chunk=chunk, job=read_job(ledger, chunk.job_id, brief=True), table=table)

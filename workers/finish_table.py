@@ -91,7 +91,7 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
         if table is None or table.state != TableState.BUILDING:
             return False
-        options = read_job(ledger, table.job_id).options
+        options = read_job(ledger, table.job_id, brief=True).options
         reach(Point.BUILDING, table_id)
         built = _built(context, ledger, table) if table.plan.creates else Built()
         if built is None:
@@ -132,7 +132,7 @@ def _check(context: WorkerContext, table_id: int) -> bool:
 
 def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> str | None:
     """Compare what only the table as a whole shows; returns why it fails, or None."""
-    job = read_job(ledger, table.job_id)
+    job = read_job(ledger, table.job_id, brief=True)
     rejected = rejects_of_table(ledger, table.id)
     already = mismatches_of_chunks(ledger, table.id)
     plan = table.plan

@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.grading import Less, Outcomes
-from shared.ledger.jobs import add_grades, read_job
+from shared.ledger.jobs import add_grades, grades_of
 from shared.ledger.session import SqlAlchemyLedger
 from shared.records.builds import BuildOutcome
 from shared.records.plan import CheckPlan, Grade, GradedAs, SearchPlan, TablePlan, TargetColumn
@@ -167,7 +167,7 @@ def _error_of(found: Mapping[str, BuildOutcome]) -> str | None:
 
 def record_outcomes(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -> None:
     """Say in the job what became of its objects, where that is not what it says already."""
-    news = outcomes.news(read_job(ledger, job_id).grades)
+    news = outcomes.news(grades_of(ledger, job_id, outcomes.names))
     if news:
         add_grades(ledger, job_id, news)
 

@@ -47,7 +47,7 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         chunk = hold_uncompared(ledger, chunk_id)
         if chunk is None:
             return "nothing to do: compared already, or somebody is at it"
-        job = read_job(ledger, chunk.job_id)
+        job = read_job(ledger, chunk.job_id, brief=True)
         table = read_table(ledger, chunk.table_id)
         assert table is not None  # noqa: S101 - the ledger's foreign key says so
         rejected = rejects_of(ledger, chunk_id)

@@ -38,6 +38,11 @@ def encode_grades(grades: Sequence[ObjectGrade]) -> Any:
     return _GRADES.dump_python(tuple(grades), mode="json")
 
 
+def decode_grades(document: Any) -> tuple[ObjectGrade, ...]:
+    """Read grades."""
+    return _GRADES.validate_python(document)
+
+
 def encode_objects(objects: Sequence[ObjectPlan]) -> Any:
     """Render the objects of a job as JSON."""
     return _OBJECTS.dump_python(tuple(objects), mode="json")
@@ -116,7 +121,7 @@ def job_of(row: Any) -> Job:
         fingerprint=row.fingerprint,
         target_schema=row.target_schema,
         options=_OPTIONS.validate_python(row.options),
-        grades=_GRADES.validate_python(row.grades),
+        grades=decode_grades(row.grades),
         created_at=row.created_at,
         ended_at=row.ended_at,
         error=row.error,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from shared.errors import OperatorError
 from shared.ledger.codec import (
     chunk_of,
+    decode_grades,
     encode_grades,
     encode_max_load,
     encode_objects,
@@ -40,6 +41,7 @@ from shared.redact import redact
 _START_LOCK: Final = 0x70676376
 """Advisory lock that only one starting producer holds at a time ('pgcv' in ASCII)."""
 _ERROR_LENGTH: Final = 2000
+_OF_OBJECTS: Final = frozenset({"grades", "objects", "versions", "unreadable"})
 _ROWS_A_STATEMENT: Final = 200
 """Rows that one INSERT records: a round trip is then nothing beside them, and the statement stays under a megabyte."""
 
@@ -268,13 +270,21 @@ def _has_unfinished(ledger: Ledger, table_id: int) -> bool:
     return bool(ledger.run(sa.select(chunks.c.id).where(chunks.c.table_id == table_id, unfinished).limit(1)))
 
 
-def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False) -> Job:
+def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False, brief: bool = False) -> Job:
     """Read a job, or the latest one.
+
+    Args:
+        ledger: A transaction.
+        job_id: None: the latest one.
+        lock: Hold its row until the transaction ends.
+        brief: Without what it says of its objects (grades, objects, versions, unreadable): of a thousand tables that
+            is a megabyte, and who looks after one chunk asks for none of it.
 
     Raises:
         OperatorError: where there is no such job.
     """
-    statement = sa.select(jobs).order_by(jobs.c.id.desc()).limit(1)
+    columns = [sa.literal([], JSONB).label(c.name) if brief and c.name in _OF_OBJECTS else c for c in jobs.c]
+    statement = sa.select(*columns).order_by(jobs.c.id.desc()).limit(1)
     if job_id is not None:
         statement = statement.where(jobs.c.id == job_id)
     rows = ledger.run(statement.with_for_update(key_share=True) if lock else statement)
@@ -283,6 +293,14 @@ def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False) -
         msg = f"{finding} in this target's ledger: `producer jobs` lists them"
         raise OperatorError(msg)
     return job_of(rows[0])
+
+
+def grades_of(ledger: Ledger, job_id: int, names: Collection[str]) -> tuple[ObjectGrade, ...]:
+    """What a job says of the objects of these names, whatever their kinds and tables."""
+    each = sa.func.jsonb_array_elements(jobs.c.grades).table_valued(sa.column("value", JSONB))
+    named = each.c.value["name"].astext.in_(names)
+    statement = sa.select(each.c.value).select_from(jobs.join(each, sa.true())).where(jobs.c.id == job_id, named)
+    return decode_grades([row[0] for row in ledger.run(statement)])
 
 
 def read_jobs(ledger: Ledger) -> tuple[Job, ...]:

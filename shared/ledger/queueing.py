@@ -129,8 +129,18 @@ def _count(condition: sa.ColumnElement[bool]) -> Any:
 
 def step_of(ledger: Ledger, table_id: int) -> Step:
     """What a table needs next."""
-    row = ledger.run(sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id))[0]
-    return next_step(TableState(row.state), count_chunks(ledger, table_id), planned=row.planned)
+    return _step(ledger, table_id, ledger.run(_where_is(table_id))[0])
+
+
+def _where_is(table_id: int) -> sa.Select[Any]:
+    return sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id)
+
+
+def _step(ledger: Ledger, table_id: int, row: Any) -> Step:
+    state = TableState(row.state)
+    if state in TABLE_ENDS:
+        return Step.NOTHING
+    return next_step(state, count_chunks(ledger, table_id), planned=row.planned)
 
 
 def hold_step_of(ledger: Ledger, table_id: int) -> Step:
@@ -138,8 +148,8 @@ def hold_step_of(ledger: Ledger, table_id: int) -> Step:
 
     Whoever is turned away may have known more than the holder; the next rescue looks again.
     """
-    row = sa.select(tables.c.id).where(tables.c.id == table_id).with_for_update(skip_locked=True, key_share=True)
-    return step_of(ledger, table_id) if ledger.run(row) else Step.NOTHING
+    held = ledger.run(_where_is(table_id).with_for_update(skip_locked=True, key_share=True))
+    return _step(ledger, table_id, held[0]) if held else Step.NOTHING
 
 
 def open_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
