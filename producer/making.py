@@ -15,6 +15,8 @@ from shared.target import ddl
 from shared.target.statements import make_schema, probe, run, see_extensions
 from shared.target.swapping import drop_statements, staging_schema, standing
 
+_TABLES_AT_ONCE: Final = 50
+"""Tables made in one round trip."""
 _DEPENDED_ON: Final = "2BP01"
 """dependent_objects_still_exist (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
@@ -29,8 +31,9 @@ def make_tables(ledger: SqlAlchemyLedger, plan: SchemaPlan, *, schema: str) -> N
     for statement in before:
         run(ledger.connection, statement)
     see_extensions(ledger.connection)
-    for table in made:
-        run(ledger.connection, ddl.create_table(table))
+    for first in range(0, len(made), _TABLES_AT_ONCE):
+        statements = [ddl.create_table(table) for table in made[first : first + _TABLES_AT_ONCE]]
+        run(ledger.connection, ";\n".join(statements))
 
 
 def staged(ledger: SqlAlchemyLedger, plan: SchemaPlan, job_id: int, schema: str) -> SchemaPlan:

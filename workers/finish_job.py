@@ -45,7 +45,8 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
             _add_foreign_keys(ledger, plan, completed, outcomes)
         for plan in completed:
             _continue_identities(ledger, plan, outcomes)
-            run(ledger.connection, ddl.analyze(plan))
+        if completed:
+            run(ledger.connection, ddl.analyze(completed))
         tables, unmoved = swap_if_complete(ledger, job, tables)
         put_all_back(ledger, job_id, outcomes)
         _make_objects(ledger, job, tables, outcomes)
@@ -78,6 +79,8 @@ def _add_foreign_keys(
     ledger: SqlAlchemyLedger, plan: TablePlan, completed: Sequence[TablePlan], outcomes: Outcomes
 ) -> None:
     """Add a table's foreign keys NOT VALID, then validate each; what the rows violate stays NOT VALID, graded so."""
+    if not plan.foreign_keys:
+        return
     there = existing_objects(ledger, plan)
     parents = {table.name for table in completed}
     for key in plan.foreign_keys:

@@ -23,6 +23,7 @@ from shared.records.keys import KeyRange, OpenEnd, Value
 from shared.records.plan import OnConflict, TablePlan, TargetColumn, TargetType, TypeKind
 
 NOT_THERE: Final = -1
+_TOO_MUCH: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 _LARGEST_KEY: Final = 2**63 - 1
 _CITEXT: Final = re.compile(r'(.+)\."?citext"?')
 _BIGINT: Final = TargetType(kind=TypeKind.BIGINT, sql="bigint")
@@ -237,9 +238,8 @@ def keep_to_the_index(connection: Any) -> None:
     JIT goes off too, since PostgreSQL before 18 takes forbidden plans for expensive ones, which start it.
     """
     with connection.cursor() as cursor:
-        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
-            cursor.execute("SELECT set_config($1, 'off', true)", (setting,))
-            cursor.fetchall()
+        cursor.execute("SELECT " + ", ".join(f"set_config('{setting}', 'off', true)" for setting in _TOO_MUCH))
+        cursor.fetchall()
 
 
 def _first(key_range: KeyRange) -> int | None:

@@ -165,9 +165,9 @@ def switch_triggers(plan: TablePlan, *, on: bool) -> str:
     return f"ALTER TABLE {_table(plan)} {'ENABLE' if on else 'DISABLE'} TRIGGER USER"
 
 
-def analyze(plan: TablePlan) -> str:
-    """Tell PostgreSQL's planner what the table holds now."""
-    return f"ANALYZE {_table(plan)}"
+def analyze(plans: Sequence[TablePlan]) -> str:
+    """Tell PostgreSQL's planner what tables hold now."""
+    return "ANALYZE " + ", ".join(_table(plan) for plan in plans)
 
 
 def drop_tables(plans: Sequence[TablePlan]) -> str:

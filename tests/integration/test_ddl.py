@@ -174,7 +174,7 @@ def test_not_valid_keys_are_validated_later(run: Run) -> None:
         run(ddl.validate_constraint(child, child.foreign_keys[0].name))
     run("INSERT INTO p VALUES (7)")
     run(ddl.validate_constraint(child, child.foreign_keys[0].name))
-    run(ddl.analyze(child))
+    run(ddl.analyze([child]))
 
 
 _EVERY_TYPE = (

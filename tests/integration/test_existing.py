@@ -140,7 +140,7 @@ def test_rows_are_looked_for(target: Connection) -> None:
     assert (_read(target, name).has_rows, _read(target, name).estimated_rows) == (False, None)
     _run(target, 'INSERT INTO "odd %s :x ""t" VALUES (1)')
     assert (_read(target, name).has_rows, _read(target, name).estimated_rows) == (True, None)
-    _run(target, ddl.analyze(plan))
+    _run(target, ddl.analyze([plan]))
     assert _read(target, name).estimated_rows == 1
 
 
