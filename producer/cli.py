@@ -153,7 +153,7 @@ def resume(
 
 @app.command()
 def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
-    """End a job: chunks that run end, chunks that wait are not begun."""
+    """End a job: chunks that run end, indexes in the making are given up, chunks that wait are not begun."""
     progress = commands.cancel(settings_of(target=target), job)
     _show_status(progress, as_json=as_json)
 

@@ -37,8 +37,12 @@ from shared.schema.rules.book import read_rules
 from shared.setting_aside import put_back_if_idle, take_away_again
 from shared.settings import Settings
 from shared.source.kinds import open_source
+from shared.target.build_sessions import end_builds
 
 _WATCH_S: Final = 1.0
+_END_LOOK_S: Final = 0.1
+_END_LOOKS: Final = 20
+"""PostgreSQL ends a build within milliseconds; two seconds later it is left to end by itself."""
 """A person who watches sees a change within a second; a look costs one short query."""
 
 
@@ -114,7 +118,7 @@ def report(settings: Settings, job_id: int | None) -> Report:
 
 
 def cancel(settings: Settings, job_id: int | None) -> JobProgress:
-    """End a job: what runs ends its chunk, what waits is cancelled.
+    """End a job: what runs ends its chunk, indexes that are being built are not, what waits is cancelled.
 
     Where tables go without foreign keys and triggers of theirs, the chunks that run are waited for, and both put back.
 
@@ -123,13 +127,24 @@ def cancel(settings: Settings, job_id: int | None) -> JobProgress:
     """
     with open_ledger(settings) as target:
         job_id = job_id_of(target, job_id)
+        _end_builds(target, job_id)  # they hold rows that are moved now
         with target.ledger(f"cancelling job {job_id}") as ledger:
             if not cancel_job(ledger, job_id) and not is_suspended(ledger, job_id):
                 msg = f"job {job_id} is {state(read_job(ledger, job_id).state)} already: there is nothing to cancel"
                 raise OperatorError(msg)
+        _end_builds(target, job_id)  # those that began meanwhile
         while not _is_whole_again(target, job_id):
             sleep(_WATCH_S)
         return progress_of(target, job_id)
+
+
+def _end_builds(target: Target, job_id: int) -> None:
+    """End what the job builds just now (indexes, foreign keys), and wait a moment until it has ended."""
+    for _ in range(_END_LOOKS):
+        with target.ledger(f"ending what job {job_id} builds") as ledger:
+            if not end_builds(ledger.connection, job_id):
+                return
+        sleep(_END_LOOK_S)
 
 
 def _is_whole_again(target: Target, job_id: int) -> bool:

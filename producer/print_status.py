@@ -52,13 +52,32 @@ def progress_view(progress: JobProgress, *, rows: int) -> Table:
 
 
 def _running_row(table: TableLine) -> Iterable[RenderableType]:
-    comparing = table.state == TableState.VERIFYING
-    whole, done = (table.chunks, table.verified) if comparing else (table.bytes_expected, table.bytes)
-    yield Text(f"  {one_line(table.name, 30)} {state(table.state)}")
+    whole, done = _share(table)
+    yield Text(f"  {one_line(table.name, 30)} {_phase(table)}")
     yield ProgressBar(total=max(whole, 1), completed=done, width=_BAR)
     yield percent(done / whole) if whole else ""
     yield f"{count(table.rows)} of {count(table.rows_expected)}"
     yield f"{rate(table.bytes_per_s)}  {span(table.seconds_left)}"
+
+
+def _share(table: TableLine) -> tuple[int, int]:
+    """What the table's bar stands for: chunks to compare, indexes to build, or bytes to copy; and how far it is."""
+    if table.state == TableState.VERIFYING:
+        return table.chunks, table.verified
+    if _builds_apart(table):
+        return table.builds, table.builds_ended
+    return table.bytes_expected, table.bytes
+
+
+def _builds_apart(table: TableLine) -> bool:
+    return table.state == TableState.BUILDING and table.builds > 0
+
+
+def _phase(table: TableLine) -> str:
+    """A table's state; of one whose indexes are built as tasks of their own, how many are."""
+    if not _builds_apart(table):
+        return state(table.state)
+    return f"building, {table.builds_ended} of {counted(table.builds, 'index', 'indexes')} done"
 
 
 def status_view(progress: JobProgress, *, seconds: float | None = None) -> Group:
@@ -106,7 +125,7 @@ def _tables(progress: JobProgress) -> Table:
         pace = (count(line.rows_expected), rate(line.bytes_per_s), span(line.seconds_left)) if running else ()
         table.add_row(
             one_line(line.name),
-            _state(line.state),
+            _state(line.state, _phase(line)),
             f"{line.copied}/{line.chunks}{'' if line.planned else '+'}",
             count(line.rows),
             *pace,
@@ -137,9 +156,9 @@ def print_jobs(console: Console, jobs: Sequence[JobLine]) -> None:
     console.print(table)
 
 
-def _state(name: str) -> Text:
+def _state(name: str, said: str | None = None) -> Text:
     colour = {str(each): colour for each, colour in _COLOURS.items()}.get(name, "")
-    return Text(state(name), style=colour)
+    return Text(said or state(name), style=colour)
 
 
 def table_of(*columns: str) -> Table:

@@ -79,6 +79,8 @@ def table_line(
         rejects=table.rejects,
         mismatches=table.mismatches,
         paths=table.paths,
+        builds=table.builds,
+        builds_ended=table.builds_ended,
         error=table.error,
         times=times_view(times),
     )

@@ -51,6 +51,9 @@ class TableLine:
     mismatches: int
     paths: tuple[str, ...]
     """The copy paths that its chunks took."""
+    builds: int
+    """Keys and indexes that are built as tasks of their own; 0 where the table is small."""
+    builds_ended: int
     error: str | None
     times: TimesView | None = None
     """Where the time of its chunks went; None before the first arrived, and while somebody watches."""

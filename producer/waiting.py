@@ -109,7 +109,11 @@ class Watch:
         progress = progress_of(self._target, self._job_id, self._pace)
         self._looked_at = time.monotonic()
         self._pause_s = pause_after(self._looked_at - begun)
-        standing = (progress.chunks, progress.chunks_done, [(t.state, t.verified) for t in progress.tables])
+        standing = (
+            progress.chunks,
+            progress.chunks_done,
+            [(t.state, t.verified, t.builds_ended) for t in progress.tables],
+        )
         if standing != self._standing:
             self._standing, self._moved_at = standing, self._looked_at
         self._listener.show(progress)

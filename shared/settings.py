@@ -116,6 +116,16 @@ class Settings(BaseSettings):
         description="Size in MiB, estimated, of a table's largest index from which on each of its keys and indexes is"
         " a task of its own.",
     )
+    maintenance_work_mem_mb: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Memory in MiB for building one index, PostgreSQL's maintenance_work_mem. Unset: the server's own,"
+        " or where that is more, this build's share of an eighth of shared_buffers.",
+    )
+    maintenance_workers: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Processes that help to build one index, PostgreSQL's max_parallel_maintenance_workers. Unset: the"
+        " server's own.",
+    )
     task_time_limit_s: Count = Field(3600, description="Longest run of one task; Celery kills it then.")
     rescue_grace_s: Seconds = Field(3, description="How long after its claim a chunk without a holder counts as lost.")
     rescue_interval_s: Seconds = Field(10, description="How often the controller looks for lost work.")

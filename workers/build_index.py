@@ -7,13 +7,14 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import ConvoyError, TransientError, UnreachableError
-from shared.ledger.builds import claim_largest, fail_if_current, finish_if_current, hold_if_current
+from shared.ledger.builds import claim_largest, count_building, fail_if_current, finish_if_current, hold_if_current
 from shared.ledger.jobs import read_table
 from shared.ledger.queueing import step_of
 from shared.ledger.steps import Step
 from shared.points import Point, reach
 from shared.records.builds import Build
 from shared.records.plan import TablePlan
+from shared.target.build_sessions import give_memory, name_build
 from shared.target.statements import see_extensions
 from workers.building import build_one
 from workers.context import WorkerContext
@@ -52,9 +53,16 @@ def build_index(context: WorkerContext, job_id: int) -> str:
 def _build(context: WorkerContext, build: Build, plan: TablePlan) -> str:
     """Build in the transaction that records it; the index is there with its record, or neither is."""
     with context.store.transaction() as ledger:
+        name_build(ledger.connection, build.job_id, build.name)  # first: whoever cancels the job then finds it
         if not hold_if_current(ledger, build):
             return "overtaken, or its job has ended"
         planned = next(each for each in planned_builds(plan) if each.name == build.name)
+        give_memory(
+            ledger.connection,
+            at_once=count_building(ledger, build.job_id),
+            memory_mb=context.settings.maintenance_work_mem_mb,
+            workers=context.settings.maintenance_workers,
+        )
         see_extensions(ledger.connection)
         outcome = build_one(ledger.connection, plan, planned, planned.apart)
         finish_if_current(ledger, build, outcome)

@@ -16,6 +16,7 @@ from shared.records.source import ObjectKind
 from shared.records.work import Job, JobTable, TableProgress
 from shared.setting_aside import put_all_back
 from shared.target import ddl
+from shared.target.build_sessions import give_memory, name_build
 from shared.target.statements import attempt, run, see_extensions
 from shared.target.violations import orphans
 from workers.context import WorkerContext
@@ -40,6 +41,7 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         move_job(ledger, job_id, JobState.VERIFYING)
         tables = read_tables(ledger, job_id)
         completed = [table.plan for table in tables if table.state == TableState.COMPLETED]
+        _be_ready_to_build(context, ledger, job_id)
         outcomes = Outcomes()
         for plan in completed:
             _add_foreign_keys(ledger, plan, completed, outcomes)
@@ -57,6 +59,18 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
             state, error = JobState.FAILED, unmoved
         move_job(ledger, job_id, state, error=error)
     return f"job {job_id} is {state}"
+
+
+def _be_ready_to_build(context: WorkerContext, ledger: SqlAlchemyLedger, job_id: int) -> None:
+    """Let `producer cancel` end what follows, and give it the memory that foreign keys are validated with."""
+    settings = context.settings
+    name_build(ledger.connection, job_id, "foreign keys")
+    give_memory(
+        ledger.connection,
+        at_once=1,
+        memory_mb=settings.maintenance_work_mem_mb,
+        workers=settings.maintenance_workers,
+    )
 
 
 def _outcome(tables: Sequence[TableProgress], *, unreadable: int) -> tuple[JobState, str | None]:

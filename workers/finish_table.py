@@ -19,6 +19,7 @@ from shared.ledger.unfinished import count_changed
 from shared.points import Point, reach
 from shared.records.plan import CompareBy
 from shared.records.work import JobTable
+from shared.target.build_sessions import name_build
 from shared.target.connections import translate_error
 from workers.building import outcome_of
 from workers.context import WorkerContext
@@ -91,6 +92,7 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
         if table is None or table.state != TableState.BUILDING:
             return False
+        name_build(ledger.connection, table.job_id, table.plan.name)
         options = read_job(ledger, table.job_id, brief=True).options
         reach(Point.BUILDING, table_id)
         built = _built(context, ledger, table) if table.plan.creates else Built()

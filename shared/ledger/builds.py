@@ -202,10 +202,14 @@ def forget_build_messages(ledger: Ledger, job_id: int, *, older_than_s: float) -
     return len(ledger.run(statement.returning(builds.c.id)))
 
 
-def count_open_builds(table_id: Any) -> sa.ScalarSelect[int]:
+def count_builds(table_id: Any, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    """Count, inside another statement, the builds of a table."""
+    return sa.select(sa.func.count()).select_from(builds).where(builds.c.table_id == table_id, *where).scalar_subquery()
+
+
+def count_open_builds(table_id: int) -> sa.ScalarSelect[int]:
     """Count, inside another statement, the builds of a table that are pending or on their way."""
-    where = (builds.c.table_id == table_id, builds.c.state.not_in(BUILD_ENDS))
-    return sa.select(sa.func.count()).select_from(builds).where(*where).scalar_subquery()
+    return count_builds(table_id, builds.c.state.not_in(BUILD_ENDS))
 
 
 def count_building(ledger: Ledger, job_id: int) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from shared.ledger.builds import count_builds
 from shared.ledger.codec import chunk_of, mismatch_of, reject_of
 from shared.ledger.session import Ledger
-from shared.ledger.states import ChunkState
-from shared.ledger.tables import chunks, mismatches, rejects, tables
+from shared.ledger.states import BUILD_ENDS, ChunkState
+from shared.ledger.tables import builds, chunks, mismatches, rejects, tables
 from shared.records.work import Chunk, Mismatch, Reject, TableProgress
 
 _ARRIVED = chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED])
@@ -48,6 +49,8 @@ def _read(ledger: Ledger, where: sa.ColumnElement[bool]) -> tuple[TableProgress,
             (tables.c.mismatches + _sum(chunks.c.mismatches, _ARRIVED)).label("mismatches"),
             _sum(chunks.c.source_bytes, _ARRIVED).label("bytes_copied"),
             sa.func.array_agg(sa.distinct(chunks.c.path)).label("paths"),
+            count_builds(tables.c.id).label("builds"),
+            count_builds(tables.c.id, builds.c.state.in_(BUILD_ENDS)).label("builds_ended"),
         )
         .outerjoin(chunks, chunks.c.table_id == tables.c.id)
         .where(where)

@@ -30,6 +30,7 @@ from shared.records.plan import (
 )
 from shared.records.source import ObjectKind
 from shared.records.work import NewJob
+from shared.settings import load_settings
 from shared.target import ddl
 from workers.context import WorkerContext
 from workers.finish_job import finish_job
@@ -92,7 +93,7 @@ class Site:
 
     def finish(self) -> str:
         """End the job as a worker does."""
-        context = SimpleNamespace(store=self.store, check_ledger=lambda: None)
+        context = SimpleNamespace(store=self.store, check_ledger=lambda: None, settings=load_settings())
         return finish_job(cast("WorkerContext", context), self.job)
 
     def grades(self) -> dict[str, tuple[str, str]]:
