@@ -14,6 +14,7 @@ from producer.records import JobProgress, Listener
 from producer.services import Target, Workforce
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.ledger.progress import read_retries
+from shared.ledger.standing import read_standing
 from shared.records.work import Job
 from shared.settings import shown
 
@@ -137,7 +138,10 @@ class Watch:
         self._moved_at = time.monotonic()
         try:
             with self._target.ledger("looking why chunks wait") as ledger:
-                retries = read_retries(ledger, self._job_id, limit=1)
+                retries = [
+                    *read_retries(ledger, self._job_id, limit=1),
+                    *read_standing(ledger, self._job_id, limit=1),
+                ]
             answers = self._workforce.broker.probe(self._source, timeout_s=_PROBE_S)
         except ConvoyError as error:
             self._warn(str(error))

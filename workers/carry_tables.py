@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.errors import ConvoyError
 from shared.ledger.queueing import take_uncompared
 from shared.ledger.small_tables import pending_chunks, states_of
+from shared.ledger.standing import note_table
 from shared.ledger.steps import Step
 from shared.points import Point, reach
 from workers.context import WorkerContext
 from workers.copy_chunk import copy_chunk
-from workers.failures import left_to_rescue, sentence_of
+from workers.failures import noted_and_left_to_rescue, sentence_of
 from workers.finish_table import move_on
 from workers.verify_chunk import verify_chunk
 
@@ -46,7 +47,7 @@ def carry_tables(context: WorkerContext, table_ids: Sequence[int]) -> str:
     return f"{len(found)} tables: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-@left_to_rescue
+@noted_and_left_to_rescue(note_table)
 def _carry(context: WorkerContext, table_id: int) -> str:
     """Carry one table; what it waits for (another attempt, another worker) comes with ordinary messages."""
     reach(Point.CARRYING, table_id)

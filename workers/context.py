@@ -37,7 +37,8 @@ class WorkerContext:
             pool_size=settings.ledger_pool_size,
         )
         self.dispatcher = Dispatcher(self.store, Broker(settings), settings)
-        self._ledger_checked = False
+        self.ledger_checked = False
+        """Whether the ledger was found to be of this version."""
         self.sources = KeptSources()
         self._copying = KeptConnection(
             lambda: connect_arrow(settings.target, self._session("copying", durable=False, kept=True))
@@ -63,10 +64,10 @@ class WorkerContext:
 
     def check_ledger(self) -> None:
         """Refuse a ledger of another version, once a process."""
-        if not self._ledger_checked:
+        if not self.ledger_checked:
             with self.store.transaction() as ledger:
                 check_ledger(ledger.connection)
-            self._ledger_checked = True
+            self.ledger_checked = True
 
     @contextmanager
     def source_for_reads(self, job: Job) -> Iterator[SourceReader]:

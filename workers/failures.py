@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import ConvoyError
+from shared.ledger.session import Ledger
 from shared.redact import redact
 from workers.context import WorkerContext
 
@@ -21,12 +25,24 @@ def sentence_of(error: BaseException) -> str:
     return redact(f"{type(error).__name__}: {first_line}")
 
 
-def left_to_rescue(function: Callable[[WorkerContext, int], str]) -> Callable[[WorkerContext, int], str]:
+Task = Callable[[WorkerContext, int], str]
+Note = Callable[[Ledger, int, str], None]
+
+
+def left_to_rescue(function: Task) -> Task:
     """Turn an error into the task's answer: its transaction is rolled back, and rescue asks for it again.
 
     A ledger of another version is such an error: nothing is read from it or written to it.
     """
+    return _left_to_rescue(function, None)
 
+
+def noted_and_left_to_rescue(note: Note) -> Callable[[Task], Task]:
+    """As `left_to_rescue`; the error is also kept in the ledger, where whoever waits can see why nothing moves."""
+    return functools.partial(_left_to_rescue, note=note)
+
+
+def _left_to_rescue(function: Task, note: Note | None) -> Task:
     @functools.wraps(function)
     def answer(context: WorkerContext, number: int, /) -> str:
         try:
@@ -35,6 +51,10 @@ def left_to_rescue(function: Callable[[WorkerContext, int], str]) -> Callable[[W
         except Exception as error:
             sentence = f"{function.__name__} {number} did not end, rescue asks again: {sentence_of(error)}"
             log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+            # Where the ledger itself is away, or another version's, there is nowhere to keep it.
+            if note is not None and context.ledger_checked:
+                with suppress(SQLAlchemyError, ConvoyError), context.store.transaction() as ledger:
+                    note(ledger, number, sentence_of(error))
             return sentence
 
     return answer

@@ -9,6 +9,7 @@ from shared.ledger.jobs import move_job, read_job, read_tables
 from shared.ledger.progress import read_progress
 from shared.ledger.queueing import open_tables
 from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.standing import note_job
 from shared.ledger.states import JOB_ENDS, JobState, TableState
 from shared.points import Point, reach
 from shared.records.plan import BuildPhase, ForeignKeyPlan, Grade, GradedAs, ObjectPlan, TablePlan, TargetColumn
@@ -20,12 +21,12 @@ from shared.target.build_sessions import give_memory, name_build
 from shared.target.statements import attempt, run, see_extensions
 from shared.target.violations import orphans
 from workers.context import WorkerContext
-from workers.failures import left_to_rescue
+from workers.failures import noted_and_left_to_rescue
 from workers.objects import existing_objects, is_identity, left_not_valid, less, record_outcomes
 from workers.swap import swap_if_complete
 
 
-@left_to_rescue
+@noted_and_left_to_rescue(note_job)
 def finish_job(context: WorkerContext, job_id: int) -> str:
     """End a job whose tables have all ended, in one transaction that holds the job's row; harmless when run twice.
 

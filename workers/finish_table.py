@@ -13,6 +13,7 @@ from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import hold_step_of
 from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.standing import note_table
 from shared.ledger.states import BUILD_ENDS, TableState
 from shared.ledger.steps import Step
 from shared.ledger.unfinished import count_changed
@@ -23,12 +24,12 @@ from shared.target.build_sessions import name_build
 from shared.target.connections import translate_error
 from workers.building import outcome_of
 from workers.context import WorkerContext
-from workers.failures import left_to_rescue
+from workers.failures import noted_and_left_to_rescue
 from workers.objects import Built, build_table, existing_objects, missing_builds
 from workers.planned_builds import is_large, new_builds
 
 
-@left_to_rescue
+@noted_and_left_to_rescue(note_table)
 def finish_table(context: WorkerContext, table_id: int) -> str:
     """Do what the table needs next until it waits for chunks or has ended; harmless when it runs twice or early.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from targetkit import column, plan_of
 
 from shared.ledger.engine import LedgerStore
 from shared.ledger.jobs import move_job, move_table, read_job, record_job, record_table, reopen_tables
+from shared.ledger.standing import note_table, read_standing
 from shared.ledger.states import JobState, TableState
 from shared.points import POINTS_DIR_VARIABLE, Point
 from shared.records.plan import (
@@ -93,7 +95,9 @@ class Site:
 
     def finish(self) -> str:
         """End the job as a worker does."""
-        context = SimpleNamespace(store=self.store, check_ledger=lambda: None, settings=load_settings())
+        context = SimpleNamespace(
+            store=self.store, check_ledger=lambda: None, ledger_checked=True, settings=load_settings()
+        )
         return finish_job(cast("WorkerContext", context), self.job)
 
     def grades(self) -> dict[str, tuple[str, str]]:
@@ -432,3 +436,36 @@ def test_the_worst_part_grades_the_whole(site: Site, order: tuple[int, int]) -> 
     site.complete("p", "c")
     site.finish()
     assert site.grades()["both"][0] == "refused"
+
+
+def test_why_a_job_does_not_end_is_kept_until_it_does(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the end of a job met stands in the ledger for whoever waits, and goes when the job ends."""
+    site.record(plan_of(ID, name="t"))
+    site.complete("t")
+    (tmp_path / Point.FINISHING).write_text("fail")
+    monkeypatch.setenv(POINTS_DIR_VARIABLE, str(tmp_path))
+    assert "did not end" in site.finish()
+    with site.store.transaction() as ledger:
+        (why,) = read_standing(ledger, site.job, limit=5)
+        assert "made to fail at the point finishing" in why
+        assert read_job(ledger, site.job).state == JobState.COPYING
+    monkeypatch.delenv(POINTS_DIR_VARIABLE)
+    site.finish()
+    with site.store.transaction() as ledger:
+        assert read_standing(ledger, site.job, limit=5) == []
+        assert read_job(ledger, site.job).error is None
+
+
+def test_why_a_table_does_not_get_on_is_kept_while_it_has_not_ended(site: Site) -> None:
+    """What a table's step met is told while it stands, its next move forgets it, and no end is overwritten."""
+    site.record(plan_of(ID, name="t"))
+    with site.store.transaction() as ledger:
+        note_table(ledger, site.tables["t"], "the disk is full")
+        assert read_standing(ledger, site.job, limit=5) == ["the disk is full"]
+    site.complete("t")
+    with site.store.transaction() as ledger:
+        note_table(ledger, site.tables["t"], "late")
+        assert read_standing(ledger, site.job, limit=5) == []
+        assert site.sql(f"SELECT error FROM pgconvoy.tables WHERE id = {site.tables['t']}") == [(None,)]
