@@ -116,4 +116,4 @@ class _Planner:
 def _chunks(job: Job, table: JobTable, reader: SourceReader) -> Iterator[PlannedChunk]:
     if job.options.schema_only:
         return iter(())
-    return chunks_of(reader, table.plan, job.options.chunk_bytes)
+    return chunks_of(reader, table.plan, job.options.chunk_bytes, small_tail=job.options.small_tail)

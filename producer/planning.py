@@ -182,7 +182,8 @@ def _rules(reader: SourceReader, options: JobOptions, plan: SchemaPlan) -> tuple
 
 
 def _planned_table(reader: SourceReader, plan: TablePlan, options: JobOptions) -> PlannedTable:
-    chunks = 0 if options.schema_only else sum(1 for _ in chunks_of(reader, plan, options.chunk_bytes))
+    cut = chunks_of(reader, plan, options.chunk_bytes, small_tail=options.small_tail)
+    chunks = 0 if options.schema_only else sum(1 for _ in cut)
     return PlannedTable(
         source=plan.read.table,
         target=f"{plan.schema}.{plan.name}",

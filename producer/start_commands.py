@@ -65,6 +65,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
         profile=profile,
         salvage=salvage,
         rules=settings.rules,
+        small_tail=True,
     )
     if dry_run:
         _show_plan(settings, options, as_json=as_json)
@@ -112,6 +113,7 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
         profile=profile,
         salvage=salvage,
         rules=settings.rules,
+        small_tail=True,
     )
     _show_plan(settings, options, as_json=as_json, sql=sql, verbose=verbose)
 

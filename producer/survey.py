@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from producer.chunk_plan import plan_chunks, rows_per_chunk
+from producer.chunk_plan import head_rows, plan_chunks, rows_per_chunk, tail_step
 from shared.errors import OperatorError
-from shared.records.keys import OPEN, Bound, NullKeys
+from shared.records.keys import OPEN, Bound, KeyRange, NullKeys
 from shared.records.plan import ProfileMode, TablePlan
 from shared.records.source import ChunkKeyKind, SourceCatalog, SourceTable, TableProfile
 from shared.records.work import PlannedChunk
@@ -103,8 +103,10 @@ def _listed(names: Sequence[str]) -> str:
     return " or ".join(repr(name) for name in names)
 
 
-def chunks_of(reader: SourceReader, plan: TablePlan, chunk_bytes: int) -> Iterator[PlannedChunk]:
-    """Yield the chunks of one table, walking its keys as it goes.
+def chunks_of(
+    reader: SourceReader, plan: TablePlan, chunk_bytes: int, *, small_tail: bool = False
+) -> Iterator[PlannedChunk]:
+    """Yield the chunks of one table, walking its keys as it goes; the last ones smaller where that is asked for.
 
     With a row limit these are the first rows by chunk key, NULL keys before all others.
 
@@ -123,6 +125,9 @@ def chunks_of(reader: SourceReader, plan: TablePlan, chunk_bytes: int) -> Iterat
     step = rows_per_chunk(plan.row_bytes, chunk_bytes)
     if key.kind is ChunkKeyKind.NONE:
         step = max(1, rows)
+    elif small_tail and rows > 0:
+        yield from _with_small_tail(reader, plan, rows=rows, step=step, nulls=nulls, end=end)
+        return
     yield from plan_chunks(
         reader.walk_keys(plan.read.table, key, step=step),
         rows=rows,
@@ -131,6 +136,25 @@ def chunks_of(reader: SourceReader, plan: TablePlan, chunk_bytes: int) -> Iterat
         null_rows=nulls,
         end=end,
     )
+
+
+def _with_small_tail(
+    reader: SourceReader, plan: TablePlan, *, rows: int, step: int, nulls: int, end: Bound
+) -> Iterator[PlannedChunk]:
+    """Cut all but a table's end into chunks of `step` rows, and that into smaller ones."""
+    table, key, size = plan.read.table, plan.read.chunk_key, plan.row_bytes
+    head = head_rows(rows, step)
+    begin: Bound = OPEN
+    # One row more than the head stands for the tail: its chunk says where that begins.
+    wanted = reader.walk_keys(table, key, step=step)
+    for chunk in plan_chunks(wanted, rows=head + 1, step=step, row_bytes=size, null_rows=nulls, end=end):
+        if isinstance(chunk.key_range, KeyRange) and chunk.key_range.upper is end:
+            begin = chunk.key_range.lower
+        else:
+            yield chunk
+    small = tail_step(step)
+    keys = reader.walk_keys(table, key, step=small, within=KeyRange(lower=begin, upper=end))
+    yield from plan_chunks(keys, rows=rows - head, step=small, row_bytes=size, begin=begin, end=end)
 
 
 def refuse_limit(plan: TablePlan, limit: int, rows: int) -> None:

@@ -386,3 +386,6 @@ class JobOptions:
     """Whether a damaged source is copied as far as it can be read."""
     rules: tuple[Rule, ...] = ()
     """From pgconvoy.toml."""
+    small_tail: bool = False
+    """Whether each table's last chunks are smaller, so that all workers end at about the same time. False for jobs of
+    older versions: planning that broke off has to come to the same chunks."""

@@ -163,9 +163,9 @@ def test_every_row_of_a_real_table_is_read_in_exactly_one_chunk(shape: Shape) ->
     """Whatever a table's key is made of, its chunks hold each row once, row by row as well as by columns."""
 
     @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-    @given(keys=st.lists(shape.key, max_size=30), chunk_rows=st.integers(1, 9))
-    @example(keys=[], chunk_rows=3)
-    def check(keys: list[tuple[Any, ...]], chunk_rows: int) -> None:
+    @given(keys=st.lists(shape.key, max_size=30), chunk_rows=st.integers(1, 9), small_tail=st.booleans())
+    @example(keys=[], chunk_rows=3, small_tail=True)
+    def check(keys: list[tuple[Any, ...]], chunk_rows: int, *, small_tail: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "t.db"
             _fill(path, shape, keys)
@@ -173,7 +173,8 @@ def test_every_row_of_a_real_table_is_read_in_exactly_one_chunk(shape: Shape) ->
                 stored = [row[0] for row in connection.execute("SELECT v FROM t ORDER BY v")]
             with open_sqlite(str(path), frozen=True) as reader:
                 plan, chunk_bytes = _plan(reader, chunk_rows, None)
-                ranges = [chunk.key_range for chunk in chunks_of(reader, plan, chunk_bytes)]
+                cut = chunks_of(reader, plan, chunk_bytes, small_tail=small_tail)
+                ranges = [chunk.key_range for chunk in cut]
                 assert sorted(_by_rows(reader, plan, ranges)) == stored
                 assert sorted(_by_columns(reader, plan, ranges)) == stored
                 assert bool(ranges) == bool(stored)
@@ -229,13 +230,36 @@ def _by_columns(reader: SqliteReader, plan: TablePlan, ranges: list[ChunkRange])
     return [value for key_range in ranges for value in reader.read_arrow(plan.read, key_range)["0"].to_pylist()]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(rows=st.integers(1, 200), chunk_rows=st.integers(1, 40))
+def test_the_last_chunks_of_a_table_are_quarters(rows: int, chunk_rows: int) -> None:
+    """All but the last two chunks' worth of rows is cut whole; no chunk is empty."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.db"
+        _fill(path, Shape("", "CREATE TABLE t(v, k)", st.nothing()), [(number,) for number in range(rows)])
+        with open_sqlite(str(path), frozen=True) as reader:
+            plan, chunk_bytes = _plan(reader, chunk_rows, None)
+            sizes = [chunk.rows for chunk in chunks_of(reader, plan, chunk_bytes, small_tail=True)]
+    whole = max(0, -(-rows // chunk_rows) - 2)
+    quarter = -(-chunk_rows // 4)
+    assert sizes[:whole] == [chunk_rows] * whole
+    assert sizes[whole:-1] == [quarter] * (len(sizes) - whole - 1)
+    assert 1 <= sizes[-1] <= quarter
+    assert sum(sizes) == rows
+
+
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.name != "no key"], ids=lambda shape: shape.name)
 def test_a_limit_takes_the_first_rows_by_key(shape: Shape) -> None:
     """--limit reads at most so many rows: the first by chunk key, as SQLite sorts."""
 
     @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-    @given(keys=st.lists(shape.key, max_size=30), chunk_rows=st.integers(1, 9), limit=st.integers(1, 35))
-    def check(keys: list[tuple[Any, ...]], chunk_rows: int, limit: int) -> None:
+    @given(
+        keys=st.lists(shape.key, max_size=30),
+        chunk_rows=st.integers(1, 9),
+        limit=st.integers(1, 35),
+        small_tail=st.booleans(),
+    )
+    def check(keys: list[tuple[Any, ...]], chunk_rows: int, limit: int, *, small_tail: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "t.db"
             _fill(path, shape, keys)
@@ -249,7 +273,8 @@ def test_a_limit_takes_the_first_rows_by_key(shape: Shape) -> None:
                     first = connection.execute(f"SELECT v FROM t ORDER BY {names} LIMIT {limit}").fetchall()
                 if nulls > limit:
                     return  # refused: see test_sqlite_survey
-                ranges = [chunk.key_range for chunk in chunks_of(reader, plan, chunk_bytes)]
+                cut = chunks_of(reader, plan, chunk_bytes, small_tail=small_tail)
+                ranges = [chunk.key_range for chunk in cut]
                 read = Counter(_by_rows(reader, plan, ranges))
                 assert read <= Counter(row[0] for row in first)
                 if shape.name != "key finer than column":  # ties there may end the limit early
