@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -34,22 +33,20 @@ from shared.points import Point, reach
 from shared.records.plan import LoadPath, TablePlan, TypeKind
 from shared.records.work import Chunk, CopyResult, Job
 from shared.source.reader import SourceReader
-from shared.target.careful_writer import write_carefully
 from shared.target.compared_upsert import upsert_compared
 from shared.target.connections import commit, translate_error
 from shared.target.convert import to_target
 from workers.claiming import claim_in_turn
 from workers.context import WorkerContext
 from workers.copy_columns import copy_columns
+from workers.copy_rows import copy_rows
 from workers.failures import left_to_rescue, sentence_of
-from workers.fingerprint import FingerprintingRows, fingerprint_of
+from workers.fingerprint import fingerprint_of
 from workers.timing import ChunkTimer, Stage
 
 log = logging.getLogger(__name__)
 _NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 """Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
-_BATCH_ROWS = 1000
-"""Rows in memory at once on the careful path: halving a batch to find one bad row takes ten statements."""
 _SCARCE: Final = 15
 """How many times longer a chunk waits where the server has no disk, memory or connection to spare: by the default
 settings 30, 60, 120 and 240 s instead of 2, 4, 8 and 16, so that whoever is called has seven minutes to make room."""
@@ -158,21 +155,18 @@ def _read_columns(
 def _copy_rows(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
-    read = closing(FingerprintingRows(reader.read_rows(plan.read, chunk.key_range, batch_rows=_BATCH_ROWS)))
-    transaction = timer.end(Stage.COMMIT, context.store.transaction())
-    with _translated(chunk, plan), read as rows, transaction as ledger:
+    with context.arrow(f"copy chunk {chunk.id}", job.id) as connection, _translated(chunk, plan):
+        ledger = ArrowLedger(connection)
         if not hold_if_current(ledger, chunk):
             return None
-        connection = ledger.connection.connection.dbapi_connection
-        batches = timer.each(Stage.READ, rows)
-        with timer.stage(Stage.CONVERT):
-            written = write_carefully(connection, batches, plan, reject_orphans=_is_last(context, chunk))
-        timer.move(written.times.write_s, of=Stage.CONVERT, to=Stage.WRITE)
+        record = partial(record_rejects, ledger, chunk, plan)
+        last = _is_last(context, chunk)
+        result = copy_rows(reader, connection, plan, chunk.key_range, timer, record, reject_orphans=last)
         context.refuse_changed(reader, job)
-        result = replace(written, fingerprint=rows.fingerprint(), times=timer.times())
-        record_rejects(ledger, chunk, plan, result.rejects)
         finish_if_current(ledger, chunk, result)
         reach(Point.COPIED_NOT_COMMITTED, chunk.id)
+        with timer.stage(Stage.COMMIT):
+            commit(connection)
     return result
 
 

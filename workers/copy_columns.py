@@ -6,9 +6,9 @@ transaction. Memory holds a batch or two, however many rows the chunk has and ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ import numpy.typing as npt
 from shared.records.keys import ChunkRange, SourceRow
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.stored import StoredAs, StoredBatch, batch_of, size_of
-from shared.records.work import CopyPath, CopyResult, Reject
+from shared.records.work import CopyPath, CopyResult
 from shared.source.reader import SourceReader
 from shared.target.careful_writer import CarefulWriter
 from shared.target.convert_split import to_target_where_fit
 from shared.target.split_writer import SplitWriter
+from workers.copy_rows import RecordRejects, RowCopy
 from workers.fingerprint import ColumnsDigest
 from workers.timing import ChunkTimer, Stage
 
@@ -30,13 +31,6 @@ _NUMBERS: Final = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 """Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
 _ROWS_AGAIN: Final = 1_000
 """Rows that are read again at once, unless they are wide."""
-
-
-class RecordRejects(Protocol):
-    """Keeps rejects of a chunk."""
-
-    def __call__(self, found: Sequence[Reject], *, more: bool) -> None:
-        """Keep some; `more`: beside those that were kept before."""
 
 
 def copy_columns(
@@ -68,6 +62,7 @@ def copy_columns(
     with closing(reader.read_batches(plan.read, key_range, looks, size)) as batches:
         for batch in timer.each(Stage.READ, batches):
             copy.take(batch)
+            del batch  # before the next one is read, which may be as large
     return copy.settle()
 
 
@@ -96,57 +91,47 @@ class _ColumnCopy:
         self._timer = timer
         self._record = record
         self._columns = SplitWriter(connection, plan)
-        self._rows = CarefulWriter(connection, plan, alone=False)
+        self._rows = RowCopy(CarefulWriter(connection, plan, alone=False), timer, record)
         self._digest = ColumnsDigest()
-        self._careful = 0
-        self._rejected = 0
 
     def take(self, batch: StoredBatch) -> None:
         """Write a batch: what was read, and what has to be read again."""
-        with self._timer.stage(Stage.CONVERT):
-            self._digest.add(part for parts in batch.columns for part in parts)
         if batch.unread is None:
             self._write(batch)
             return
         for rows in self._read_again(batch, np.flatnonzero(batch.unread)):
-            self._write(batch_of(rows))
+            self._write(batch_of(rows), rows)
+            rows.clear()  # before the next ones are read, which may be as wide
         self._write(batch.taken(~batch.unread))
 
     def settle(self) -> CopyResult:
-        """End the careful part, and tell what was done."""
+        """End what went row by row, and tell what was done."""
         self._rows.settle()
-        self._keep_rejects()
         return CopyResult(
-            path=CopyPath.ARROW_SPLIT if self._careful else CopyPath.ARROW_BARE,
+            path=CopyPath.ARROW_SPLIT if self._rows.taken else CopyPath.ARROW_BARE,
             rows=self._columns.written + self._rows.written,
-            rejected=self._rejected,
+            rejected=self._rows.rejected,
             fingerprint=self._digest.fingerprint(),
             times=self._timer.times(),
         )
 
-    def _write(self, batch: StoredBatch) -> None:
+    def _write(self, batch: StoredBatch, rows: list[SourceRow] | None = None) -> None:
+        """Write a batch; `rows` are the same as they were read one by one, where they were."""
         with self._timer.stage(Stage.CONVERT):
+            self._digest.add(part for parts in batch.columns for part in parts)
             fitted = to_target_where_fit(batch, self._plan)
         with self._timer.stage(Stage.WRITE):
             refused = self._columns.write(fitted.rows)
         others = np.sort(np.concatenate([fitted.misfits, fitted.places[refused]]))
-        for rows in self._read_again(batch, others) if len(others) else ():
-            self._write_carefully(rows)
-
-    def _write_carefully(self, rows: Sequence[SourceRow]) -> None:
-        before = self._rows.seconds
-        with self._timer.stage(Stage.CONVERT):
-            self._rows.take(rows)
-            self._keep_rejects()
-        self._timer.move(self._rows.seconds - before, of=Stage.CONVERT, to=Stage.WRITE)
-        self._careful += len(rows)
-
-    def _keep_rejects(self) -> None:
-        """Hand rejects on, so that memory never holds many of them."""
-        found = self._rows.rejects
-        if found:
-            self._record(found, more=self._rejected > 0)
-            self._rejected += len(found)
+        if not len(others):
+            return
+        del fitted
+        if rows is not None:
+            del batch
+            self._rows.take([rows[place] for place in others])
+            return
+        for found in self._read_again(batch, others):
+            self._rows.take(found)
             found.clear()
 
     def _read_again(self, batch: StoredBatch, places: npt.NDArray[np.int64]) -> Iterator[list[SourceRow]]:
@@ -162,6 +147,7 @@ def _bounded(rows: Iterable[SourceRow]) -> Iterator[list[SourceRow]]:
     for row in rows:
         held.append(row)
         width += sum(len(value) for value in row.values if isinstance(value, str | bytes))
+        del row
         if len(held) >= _ROWS_AGAIN or width >= _BATCH_BYTES:
             yield held
             held, width = [], 0

@@ -12,6 +12,8 @@ import pyarrow as pa
 from shared.source.reader import SourceRow
 
 _DIGEST_BYTES: Final = 16
+_WIDE: Final = 65_536
+"""Characters or bytes from which a value is very wide."""
 
 
 class ColumnsDigest:
@@ -53,8 +55,23 @@ class FingerprintingRows:
         """Yield the batches as they come."""
         for batch in self._batches:
             for row in batch:
-                self._digest.update(repr(row).encode())
+                self._add(row)
+                del row  # before the next ones are read, which may be as wide
             yield batch
+            del batch
+
+    def _add(self, row: SourceRow) -> None:
+        """Take in a row as it reads, and what is very wide as it is stored: its text would be four times as wide."""
+        if not any(isinstance(value, str | bytes) and len(value) > _WIDE for value in row.values):
+            self._digest.update(repr(row).encode())
+            return
+        for value in (*row.key, *row.values):
+            stored = value.encode() if isinstance(value, str) else value
+            if isinstance(stored, bytes) and len(stored) > _WIDE:
+                self._digest.update(f"{type(value).__name__}:{len(stored)}:".encode())
+                self._digest.update(stored)
+            else:
+                self._digest.update(repr(value).encode())
 
     def close(self) -> None:
         """End the reading, half way too: whoever reads must let go of the source before it is closed."""

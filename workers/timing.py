@@ -62,6 +62,7 @@ class ChunkTimer:
                 except StopIteration:
                     return
             yield item
+            del item  # the next one may be as large
 
     @contextmanager
     def end(self, stage: Stage, block: AbstractContextManager[T]) -> Iterator[T]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,7 +27,9 @@ from shared.records.work import Chunk, CopyResult, Reject
 _ERROR_LENGTH: Final = 1000
 """Characters of an error that the ledger keeps; longer ones repeat themselves."""
 _REJECTS_LENGTH: Final = 1_000_000
-"""Characters of rejected rows that are sent together; a longer row goes alone, with its value's bytes as they are."""
+"""Characters and bytes of rejected rows that are sent together; a longer row goes alone."""
+_WIDE: Final = 65_536
+"""Characters or bytes from which a value of such a row is sent as it is."""
 _LONGEST_DELAY_S: Final = 300.0
 """Past five minutes a retry helps nobody who waits."""
 
@@ -226,18 +229,17 @@ def record_rejects(
     """
     if found and not more:
         ledger.run(sa.delete(rejects).where(rejects.c.chunk_id == chunk.id))
-    few: list[dict[str, Any]] = []
+    few: list[dict[str, str | None]] = []
     characters = 0
     for reject in found:
-        values, raw = _values_of(reject, plan)
-        width = len(values["row"] or "")
+        width = sum(len(part) for part in reject.values if isinstance(part, str | bytes))
         if width > _REJECTS_LENGTH:
-            ledger.run(sa.insert(rejects).values(**_of(chunk), **_typed(values), raw=raw))
+            ledger.run(_alone(chunk, reject, plan))
             continue
         if characters + width > _REJECTS_LENGTH:
             ledger.run(_all_of(chunk, few))
             few, characters = [], 0
-        few.append({**values, "raw": None if raw is None else raw.hex()})
+        few.append(_kept(reject, plan))
         characters += width
     if few:
         ledger.run(_all_of(chunk, few))
@@ -247,25 +249,62 @@ def _of(chunk: Chunk) -> dict[str, int]:
     return {"job_id": chunk.job_id, "table_id": chunk.table_id, "chunk_id": chunk.id}
 
 
-def _values_of(reject: Reject, plan: TablePlan) -> tuple[dict[str, str | None], bytes | None]:
-    """What is kept of a reject, as texts; and the bytes of the value that does not fit."""
-    columns = plan.read.columns
-    value = reject.values[columns.index(reject.column)] if reject.column is not None else None
-    row = [[name, encode_value(part)] for name, part in zip(columns, reject.values, strict=True)]
-    values = {
+def _kept(reject: Reject, plan: TablePlan) -> dict[str, str | None]:
+    """What is kept of a reject, as texts."""
+    value = _blamed(reject, plan)
+    raw = _raw(value)
+    return {
         "key": json.dumps([encode_value(part) for part in reject.key]),
         "column_name": reject.column,
         "storage_class": _storage_class(value),
-        "row": json.dumps(row),
+        "row": json.dumps(_row(reject, plan)),
         "reason": reject.reason[:_ERROR_LENGTH],
+        "raw": None if raw is None else raw.hex(),
     }
-    return values, _raw(value)
 
 
-def _typed(values: dict[str, str | None]) -> dict[str, Any]:
-    """With documents as texts that the server reads, which both drivers can bind."""
-    documents = {name: sa.cast(sa.literal(values[name], sa.Text), JSONB) for name in ("key", "row")}
-    return {**values, **documents}
+def _blamed(reject: Reject, plan: TablePlan) -> Value:
+    return reject.values[plan.read.columns.index(reject.column)] if reject.column is not None else None
+
+
+def _row(reject: Reject, plan: TablePlan) -> list[list[Any]]:
+    return [[name, encode_value(part)] for name, part in zip(plan.read.columns, reject.values, strict=True)]
+
+
+def _alone(chunk: Chunk, reject: Reject, plan: TablePlan) -> sa.Insert:
+    """Keep one reject with wide values: the server writes their bytes into the document, so that they travel as they
+    are, and once.
+    """
+    value = _blamed(reject, plan)
+    wide = {place for place, part in enumerate(reject.values) if isinstance(part, str | bytes) and len(part) > _WIDE}
+    narrow = replace(reject, values=tuple(None if place in wide else part for place, part in enumerate(reject.values)))
+    document: Any = _json(_row(narrow, plan))
+    for place in sorted(wide):
+        path = sa.cast(sa.literal(f"{{{place},1}}", sa.Text), sa.ARRAY(sa.Text))
+        document = sa.func.jsonb_set(document, path, _wide_document(reject.values[place]))
+    return sa.insert(rejects).values(
+        **_of(chunk),
+        key=_json([encode_value(part) for part in reject.key]),
+        column_name=reject.column,
+        storage_class=_storage_class(value),
+        raw=_raw(value),
+        row=document,
+        reason=reject.reason[:_ERROR_LENGTH],
+    )
+
+
+def _wide_document(value: Value) -> Any:
+    """As `encode_value` writes it."""
+    if isinstance(value, str) and "\0" not in value:
+        return sa.func.jsonb_build_object(sa.literal("text", sa.Text), sa.literal(value, sa.Text))
+    name = "blob" if isinstance(value, bytes) else "raw_text"
+    stored = sa.literal(_raw(value), sa.LargeBinary)
+    return sa.func.jsonb_build_object(sa.literal(name, sa.Text), sa.func.encode(stored, "hex"))
+
+
+def _json(document: Any) -> Any:
+    """As a text that the server reads, which both drivers can bind."""
+    return sa.cast(sa.literal(json.dumps(document), sa.Text), JSONB)
 
 
 def _all_of(chunk: Chunk, values: Sequence[dict[str, str | None]]) -> sa.Insert:

@@ -84,6 +84,7 @@ def read_batches(
             with cursor.fetch_record_batch() as stream:
                 for batch in _gathered(_without_seed(stream), size):
                     yield query.unpacked(batch)
+                    del batch
         except AdbcError as error:
             if "Type mismatch" in str(error):
                 msg = f"table {read.table!r} holds values that it did not hold when it was surveyed"
@@ -100,6 +101,7 @@ def _without_seed(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in stream:
         yield batch.slice(1) if first else batch
         first = False
+        del batch  # before the next one is read, which may be as large; so below
 
 
 def _gathered(stream: Iterable[pa.RecordBatch], size: BatchSize) -> Iterator[pa.RecordBatch]:
@@ -107,6 +109,7 @@ def _gathered(stream: Iterable[pa.RecordBatch], size: BatchSize) -> Iterator[pa.
     held: list[pa.RecordBatch] = []
     for batch in stream:
         held.append(batch)
+        del batch
         rows, width = sum(each.num_rows for each in held), sum(each.nbytes for each in held)
         if rows >= MOST_ROWS - 1 or width >= size.batch_bytes:
             yield _joined(held)

@@ -23,6 +23,8 @@ WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
 _VIRTUAL: Final = 2
 """What PRAGMA table_xinfo says in `hidden` of a VIRTUAL generated column."""
 EXACT_DOUBLE: Final = 2**53
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Texts and blobs of a batch of rows; as Python's objects they are about as large, or twice."""
 _CLASSES_PER_QUERY: Final = 400
 """Columns asked at once: four answers each stay below SQLite's limit of 2,000 result columns."""
 
@@ -43,15 +45,27 @@ def read_rows(
     batch_rows: int,
     select: Select = column_sql,
 ) -> Iterator[list[SourceRow]]:
-    """Read a chunk in batches, in chunk-key order, on a connection that gives texts as they are stored."""
+    """Read a chunk in batches, in chunk-key order, on a connection that gives texts as they are stored.
+
+    A batch ends sooner where its rows are wide, so that memory holds a few of them.
+    """
     clause = where(read.chunk_key, key_range)
     terms = ", ".join(map(select, (*read.chunk_key.columns, *read.columns)))
     sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} {order_by(read.chunk_key)}"
     width = len(read.chunk_key.columns)
     cursor = connection.execute(sql, clause.values)
     try:
-        while rows := cursor.fetchmany(batch_rows):
-            yield [SourceRow(row[:width], row[width:]) for row in rows]
+        held: list[SourceRow] = []
+        held_bytes = 0
+        for row in cursor:
+            held.append(SourceRow(row[:width], row[width:]))
+            held_bytes += sum(len(value) for value in row if isinstance(value, str | bytes))
+            del row  # before the next one is read, which may be as wide
+            if len(held) >= batch_rows or held_bytes >= _BATCH_BYTES:
+                yield held
+                held, held_bytes = [], 0
+        if held:
+            yield held
     finally:
         cursor.close()
 
@@ -65,14 +79,19 @@ def read_by_keys(
         NotArrowableError: where a key is not that of exactly one row, as when a text changed on its way.
     """
     terms = ", ".join(map(select, (*read.chunk_key.columns, *read.columns)))
-    width = len(read.chunk_key.columns)
     for key in keys:
-        clause = equal_to(read.chunk_key, key)
-        rows = connection.execute(f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql}", clause.values).fetchall()
-        if len(rows) != 1:
-            msg = f"{len(rows)} rows of table {read.table!r} have the key {key!r}"
-            raise NotArrowableError(msg)
-        yield SourceRow(rows[0][:width], rows[0][width:])
+        yield _row_of(connection, read, key, terms)
+
+
+def _row_of(connection: sqlite3.Connection, read: TableRead, key: Sequence[Value], terms: str) -> SourceRow:
+    clause = equal_to(read.chunk_key, key)
+    sql = f"SELECT {terms} FROM {table_sql(read.table)} {clause.sql} LIMIT 2"
+    rows = connection.execute(sql, clause.values).fetchall()
+    if len(rows) != 1:
+        msg = f"{len(rows) or 'no'} rows of table {read.table!r} have the key {key!r}"
+        raise NotArrowableError(msg)
+    width = len(read.chunk_key.columns)
+    return SourceRow(rows[0][:width], rows[0][width:])
 
 
 def storage_classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Final
 from shared.errors import ConvoyError, NotArrowableError
 from shared.quoting import qualified, quote, quote_list, quote_text
 from shared.records.keys import SourceRow, Value
-from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn
+from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, TypeKind
 from shared.records.work import CopyPath, CopyResult, CopyTimes, Reject
 from shared.target.application_path import application_path
 from shared.target.convert import written
@@ -25,13 +26,17 @@ from shared.target.driver_errors import (
     translate_error,
 )
 from shared.target.key_forms import key_form, needs_server
-from shared.target.row_session import DRIVER_ERRORS, row_session
+from shared.target.row_session import DRIVER_ERRORS, Statement, row_session
 from shared.target.upsert import conflict_clause, insert_head
 
 _MAX_ROWS: Final = 1000
 """Rows a statement: from 300 on the time a row no longer falls; halving 1,000 takes ten steps to a bad row."""
 _MAX_CHARACTERS: Final = 8_000_000
 """Text a statement, unless one row alone is longer: keeps wide rows from filling memory."""
+_WIDE: Final = 65_536
+"""Characters or bytes from which a value is bound: each copy of it in a statement's text would count."""
+_BINDABLE: Final = {TypeKind.TEXT: "", TypeKind.JSON: "pg_catalog.json", TypeKind.JSONB: "pg_catalog.jsonb"}
+"""Kinds whose own type takes a bound text as it takes a literal, and what it is cast to."""
 _UNIQUE_VIOLATION: Final = "23505"
 UNIQUE_VIOLATIONS: Final = frozenset({_UNIQUE_VIOLATION, "23P01"})
 """Of a unique key, and of an exclusion constraint."""
@@ -46,11 +51,27 @@ _PATHS: Final = {LoadPath.BARE: CopyPath.CAREFUL_BARE, LoadPath.UPSERT: CopyPath
 
 
 @dataclass(frozen=True, slots=True)
+class Wide:
+    """A long value that is bound as it is, since in a statement it would be copied many times."""
+
+    value: str | bytes
+    cast: str = ""
+    """The type that it is cast to; empty: it is of the column's own."""
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def place(self, number: int) -> str:
+        """What stands for it in a statement."""
+        return f"CAST(${number} AS {self.cast})" if self.cast else f"${number}"
+
+
+@dataclass(frozen=True, slots=True)
 class _FitRow:
     """A row whose every value has a text that its column should read."""
 
     row: SourceRow
-    texts: Sequence[str | None]
+    texts: Sequence[str | Wide | None]
     """One for each column that is written."""
     keys: Sequence[str | None]
     """One for each column of the match key, where rows may be overwritten."""
@@ -163,7 +184,7 @@ class CarefulWriter:
         columns = self._plan.columns
         for row in batch:
             try:
-                texts = [adapt(row.values[place], columns[place]) for place in self._places]
+                texts = [self._text(row.values[place], columns[place]) for place in self._places]
                 keys = [_key_text(row.values[place], columns[place]) for place in self._key_places]
             except ValueDoesNotFit as misfit:
                 self._reject(row, column=misfit.column.source, reason=str(misfit))
@@ -172,6 +193,20 @@ class CarefulWriter:
                 self._reject_repeated(row)
             else:
                 yield _FitRow(row, texts, keys)
+
+    def _text(self, value: Value, column: TargetColumn) -> str | Wide | None:
+        """Render a value, or keep it as it is where it is long and its type is sure to take it so.
+
+        Raises:
+            ValueDoesNotFit: as `adapt`.
+        """
+        kind, plain = column.type.kind, column.type.sql == column.type.kind.value
+        if not (self._session.binds and plain and isinstance(value, str | bytes) and len(value) > _WIDE):
+            return adapt(value, column)
+        if isinstance(value, bytes) and kind is TypeKind.BYTEA and column.treatment.form is None:
+            return Wide(value)
+        text = adapt(value, column)
+        return text if text is None or kind not in _BINDABLE else Wide(text, _BINDABLE[kind])
 
     def _is_repeated(self, keys: Sequence[str | None]) -> bool:
         """Whether a row would overwrite one of its own chunk: hashes of the keys suffice, since a reject is no loss."""
@@ -226,7 +261,9 @@ class CarefulWriter:
         self._write(rows[middle:])
 
     def _insert(self, rows: Sequence[_FitRow]) -> None:
-        statements = [f"{self._head}{_tuples(row.texts for row in rows)}{self._tail}", *self._noting_keys(rows)]
+        wide = tuple(text.value for row in rows for text in row.texts if isinstance(text, Wide))
+        insert = Statement(f"{self._head}{_tuples(row.texts for row in rows)}{self._tail}", wide)
+        statements = [insert, *self._noting_keys(rows)]
         if len(rows) > 1:  # two rows of one key must be found before one overwrites the other
             statements.reverse()
         begun = monotonic()
@@ -236,11 +273,12 @@ class CarefulWriter:
             self.seconds += monotonic() - begun
         self.written += len(rows)
 
-    def _noting_keys(self, rows: Sequence[_FitRow]) -> list[str]:
+    def _noting_keys(self, rows: Sequence[_FitRow]) -> list[Statement]:
         """Render the INSERT that PostgreSQL refuses where two rows have one key; none where the hashes tell that."""
         if not self._seen_table:
             return []
-        return [f"INSERT INTO pg_temp.{quote(self._seen_table)} VALUES {_tuples(row.keys for row in rows)}"]
+        keys = _tuples(row.keys for row in rows)
+        return [Statement(f"INSERT INTO pg_temp.{quote(self._seen_table)} VALUES {keys}")]
 
     def _is_seen(self, error: Exception) -> bool:
         return bool(self._seen_table) and diagnostic(error, "table_name") == self._seen_table
@@ -265,10 +303,10 @@ class CarefulWriter:
         if named is not None or place is None:
             return named
         place -= len(self._head) + len("(")
-        for column, text in zip(self._columns, row.texts, strict=True):
+        for column, literal in zip(self._columns, _literals(row.texts, itertools.count(1)), strict=True):
             if place <= 0:  # the literal that it points to begins there
                 return column.source
-            place -= len(_literal(text)) + len(", ")
+            place -= len(literal) + len(", ")
         return None
 
 
@@ -292,13 +330,18 @@ def _key_text(value: Value, column: TargetColumn) -> str | None:
         return None
 
 
-def _tuples(rows: Iterable[Sequence[str | None]]) -> str:
-    return ", ".join(f"({', '.join(map(_literal, texts))})" for texts in rows)
+def _tuples(rows: Iterable[Sequence[str | Wide | None]]) -> str:
+    numbers = itertools.count(1)
+    return ", ".join(f"({', '.join(_literals(texts, numbers))})" for texts in rows)
 
 
-def _literal(text: str | None) -> str:
-    """Untyped, so that the column's type reads it."""
-    return "NULL" if text is None else quote_text(text)
+def _literals(texts: Iterable[str | Wide | None], numbers: Iterator[int]) -> Iterator[str]:
+    """Untyped, so that the column's type reads them; what is bound by its number."""
+    for text in texts:
+        if isinstance(text, Wide):
+            yield text.place(next(numbers))
+        else:
+            yield "NULL" if text is None else quote_text(text)
 
 
 def _bounded(rows: Iterable[_FitRow]) -> Iterator[list[_FitRow]]:

@@ -7,6 +7,7 @@ PostgreSQL says of an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import adbc_driver_manager
@@ -21,8 +22,19 @@ _END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
 _BACK: Final = (f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and the values that are bound to its ``$1``, ``$2`` …, where the session binds any."""
+
+    sql: str
+    values: tuple[str | bytes, ...] = ()
+
+
 class RowSession(Protocol):
-    """Statements without bound values."""
+    """Statements of a transaction."""
+
+    binds: bool
+    """Whether a statement may have bound values: they are not copied as often as what stands in the statement."""
 
     def run(self, statement: str) -> None:
         """Execute a statement."""
@@ -30,7 +42,7 @@ class RowSession(Protocol):
     def fetch(self, query: str) -> Sequence[Sequence[Any]]:
         """Execute a query and return its rows."""
 
-    def run_in_savepoint(self, statements: Sequence[str]) -> None:
+    def run_in_savepoint(self, statements: Sequence[Statement]) -> None:
         """Execute statements in a savepoint, which stands when one of them raises: `undo` then."""
 
     def undo(self) -> None:
@@ -46,6 +58,8 @@ def row_session(connection: Any) -> RowSession:
 
 
 class _PsycopgSession:
+    binds = False
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -59,8 +73,8 @@ class _PsycopgSession:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
-    def run_in_savepoint(self, statements: Sequence[str]) -> None:
-        self.run(f"{_BEGIN}{'; '.join(statements)}; {_END}")
+    def run_in_savepoint(self, statements: Sequence[Statement]) -> None:
+        self.run(f"{_BEGIN}{'; '.join(statement.sql for statement in statements)}; {_END}")
 
     def undo(self) -> None:
         self.run("; ".join(_BACK))
@@ -71,6 +85,8 @@ class _PsycopgSession:
 
 
 class _AdbcSession:
+    binds = True
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -84,10 +100,11 @@ class _AdbcSession:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
-    def run_in_savepoint(self, statements: Sequence[str]) -> None:
+    def run_in_savepoint(self, statements: Sequence[Statement]) -> None:
         self.run(f"SAVEPOINT {_SAVEPOINT}")
         for statement in statements:
-            self.run(statement)
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement.sql, statement.values or None)
         self.run(_END)
 
     def undo(self) -> None:
