@@ -24,7 +24,7 @@ from shared.ledger.queueing import (
     take_pending,
     take_uncompared,
 )
-from shared.ledger.small_tables import batches, take_small_tables
+from shared.ledger.small_tables import bundles, take_small_tables
 from shared.ledger.steps import Step
 from shared.settings import Settings
 
@@ -72,7 +72,7 @@ class Dispatcher:
         """Send the small tables of a job that nobody has begun, several in a message, unless they are under way."""
         with self._store.transaction() as ledger:
             found = take_small_tables(ledger, job_id)
-        for table_ids in batches(found):
+        for table_ids in bundles(found):
             self._broker.send_small_tables(table_ids)
 
     def send_finish_job(self, job_id: int) -> None:

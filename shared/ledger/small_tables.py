@@ -17,11 +17,11 @@ from shared.ledger.tables import chunks, jobs, tables
 SMALL_BYTES: Final = 1024 * 1024
 """Of a table's rows in the source: copied and compared in some 40 ms, as long as a chord's messages and the four
 steps behind them take on a busy machine."""
-_BATCH_BYTES: Final = 8 * SMALL_BYTES
-"""A batch is done within a second or two, so that none is left running long after the others."""
-_BATCH_TABLES: Final = 20
+_BUNDLE_BYTES: Final = 8 * SMALL_BYTES
+"""A bundle is done within a second or two, so that none is left running long after the others."""
+_BUNDLE_TABLES: Final = 20
 _SHARES: Final = 16
-"""Batches that a job's small tables are cut into at least, so that all workers get some of them."""
+"""Bundles that a job's small tables are cut into at least, so that all workers get some of them."""
 _FEW_CHUNKS: Final = 2
 """One for everything and one for NULL keys."""
 
@@ -76,13 +76,13 @@ def take_small_tables(ledger: Ledger, job_id: int) -> tuple[SmallTable, ...]:
     return tuple(SmallTable(id=row.id, source_bytes=row.bytes_expected) for row in found)
 
 
-def batches(found: Sequence[SmallTable]) -> Iterator[tuple[int, ...]]:
-    """Cut small tables into batches for one message each; pure. Yields their ids."""
-    most = min(_BATCH_TABLES, -(-len(found) // _SHARES))
+def bundles(found: Sequence[SmallTable]) -> Iterator[tuple[int, ...]]:
+    """Cut small tables into bundles for one message each; pure. Yields their ids."""
+    most = min(_BUNDLE_TABLES, -(-len(found) // _SHARES))
     waiting = list(found)
     while waiting:
         sizes = itertools.accumulate(table.source_bytes for table in waiting[:most])
-        taken = max(1, sum(size <= _BATCH_BYTES for size in sizes))
+        taken = max(1, sum(size <= _BUNDLE_BYTES for size in sizes))
         yield tuple(table.id for table in waiting[:taken])
         del waiting[:taken]
 

@@ -88,7 +88,7 @@ def test_sixty_tables_travel_in_a_few_messages(
     ],
 )
 @pytest.mark.usefixtures("detached")
-def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(
+def test_a_worker_killed_in_the_middle_of_a_bundle_loses_nothing(
     point: Point,
     producer: Producer,
     source: Path,
@@ -97,7 +97,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(
     target_url: str,
     environment: dict[str, str],
 ) -> None:
-    """SIGKILL at a named point, with tables of the batch before and behind it: all arrive, once and verified."""
+    """SIGKILL at a named point, with tables of the bundle before and behind it: all arrive, once and verified."""
     number = None
     if point is Point.CARRYING:
         number = table_ids(target_url)[30]
@@ -114,7 +114,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(
 
 
 @pytest.mark.usefixtures("detached")
-def test_a_batch_whose_message_is_lost_is_sent_again(
+def test_a_bundle_whose_message_is_lost_is_sent_again(
     producer: Producer,
     source: Path,
     redis_server: RedisServer,
@@ -160,7 +160,7 @@ def test_one_table_that_fails_leaves_the_others_alone(
     target_url: str,
     environment: dict[str, str],
 ) -> None:
-    """A chunk that fails for good fails its table; the other tables of its batch are completed."""
+    """A chunk that fails for good fails its table; the other tables of its bundle are completed."""
     ((chunk,),) = ledger_rows(target_url, "SELECT id FROM pgconvoy.chunks ORDER BY id OFFSET 20 LIMIT 1")
     points.fail_at(Point.CLAIMED, chunk)
     worker_factory(environment=environment)
