@@ -67,6 +67,7 @@ def compare_chunk(
     for batch in chunk_batches(reader, reading_of(plan), key_range, keyed=bool(rejected) and not by_range):
         comparing.compare(batch, pairer.pair(batch), key_place=match_places(plan)[0] if by_range else None)
         rows += batch.rows
+        del batch  # before the next one is read
     comparing.unpaired(pairer.left_over())
     return comparing.findings.comparison(rows)
 

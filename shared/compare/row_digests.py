@@ -27,6 +27,8 @@ _PARTITIONS: Final = 1 << _PARTITION_BITS
 """A single changed row of 100 million rows makes 25,000 digests a side to be looked at again."""
 _DIGESTS_AT_ONCE: Final = 4_000_000
 """Digests of one side in memory: 32 MB."""
+_LONG: Final = 10_000
+"""Bytes; the repr of a blob has up to four times as many."""
 _MOST_WANTED: Final = 1_000
 """As many rows are listed of each side; see `shared.compare.findings`."""
 
@@ -57,7 +59,16 @@ class Surplus:
 
 def digest(row: RowForms) -> int:
     """Name a row by 128 bits; canonical forms of one column are of one type, so their repr tells them apart."""
-    return int.from_bytes(blake2b(repr(row).encode(), digest_size=_DIGEST_BYTES).digest(), "big")
+    long = any(isinstance(form, str | bytes) and len(form) > _LONG for form in row)
+    spelled = ", ".join(map(_spelled, row)) if long else repr(row)
+    return int.from_bytes(blake2b(spelled.encode(), digest_size=_DIGEST_BYTES).digest(), "big")
+
+
+def _spelled(form: Form) -> str:
+    """A form's repr, or in angle brackets, as no repr of a form is, what stands for a long one: a repr needs room."""
+    if not isinstance(form, str | bytes) or len(form) <= _LONG:
+        return repr(form)
+    return f"<{type(form).__name__} {blake2b(form.encode() if isinstance(form, str) else form).hexdigest()}>"
 
 
 def fingerprint(rows: Iterable[RowForms]) -> Fingerprint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -100,6 +100,7 @@ def chunk_batches(
         for batch in _by_columns(reader, reading, key_range, keyed=keyed):
             yield batch
             done += batch.rows
+            del batch  # before the next one is read
     except NotArrowableError:
         yield from _by_rows(reader, reading, key_range, skip=done)
 
@@ -163,19 +164,27 @@ def _whole_table(reader: SourceReader, reading: Reading) -> Iterator[SourceBatch
 
 
 def _by_columns(reader: SourceReader, reading: Reading, key_range: ChunkRange, *, keyed: bool) -> Iterator[SourceBatch]:
+    def parts_of(stored: StoredBatch) -> Iterator[SourceBatch]:
+        return _parts_of(reader, reading.read, stored, keyed=keyed)
+
     size = size_of(reading.looks, row_bytes=reading.row_bytes, batch_bytes=_BATCH_BYTES)
-    for stored in reader.read_batches(reading.read, key_range, reading.looks, size):
-        if stored.unread is None:
-            yield _from_columns(stored, keyed=keyed)
-            continue
-        if stored.unread.sum() > _MOST_UNREAD:
-            msg = f"of {stored.rows} rows of table {reading.read.table!r} too many would be read one by one"
-            raise NotArrowableError(msg)
-        for first, end, unread in _runs(stored.unread):
-            if unread:
-                yield from _bounded(reader.read_by_keys(reading.read, stored.keys_of(np.arange(first, end))))
-            else:
-                yield _from_columns(_between(stored, first, end), keyed=keyed)
+    # Not a loop, whose variable would hold each batch while the next one is read.
+    return chain.from_iterable(map(parts_of, reader.read_batches(reading.read, key_range, reading.looks, size)))
+
+
+def _parts_of(reader: SourceReader, read: TableRead, stored: StoredBatch, *, keyed: bool) -> Iterator[SourceBatch]:
+    """The rows that came as columns, and between them those that have to be read again."""
+    if stored.unread is None:
+        yield _from_columns(stored, keyed=keyed)
+        return
+    if stored.unread.sum() > _MOST_UNREAD:
+        msg = f"of {stored.rows} rows of table {read.table!r} too many would be read one by one"
+        raise NotArrowableError(msg)
+    for first, end, unread in _runs(stored.unread):
+        if unread:
+            yield from _bounded(reader.read_by_keys(read, stored.keys_of(np.arange(first, end))))
+        else:
+            yield _from_columns(_between(stored, first, end), keyed=keyed)
 
 
 def _by_rows(reader: SourceReader, reading: Reading, key_range: ChunkRange, *, skip: int = 0) -> Iterator[SourceBatch]:
