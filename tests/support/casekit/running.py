@@ -147,7 +147,8 @@ def _grade(grade: ObjectGrade, schema: str) -> list[str]:
 def _rejects(settings: Settings) -> list[list[Any]]:
     sql_text = """SELECT t.source_name, r.key::text, r.column_name, r.reason FROM pgconvoy.rejects r
                     JOIN pgconvoy.tables t ON t.id = r.table_id
-                   WHERE r.job_id = (SELECT max(job_id) FROM pgconvoy.tables WHERE target_schema = %s) ORDER BY r.id"""
+                   WHERE r.job_id = (SELECT max(job_id) FROM pgconvoy.tables WHERE target_schema = %s)
+                   ORDER BY t.source_name, r.id"""
     with closing(psycopg2.connect(settings.target)) as connection, connection.cursor() as cursor:
         cursor.execute(sql_text, (settings.target_schema,))
         return [list(row) for row in cursor.fetchall()]
