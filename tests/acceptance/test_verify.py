@@ -105,19 +105,20 @@ def test_a_wrong_conversion_is_found(
         """
 import pyarrow as pa
 import pyarrow.compute as pc
-import workers.copy_chunk as copying
+import workers.copy_columns as copying
+from dataclasses import replace
 
-right = copying.to_target
+right = copying.to_target_where_fit
 
-def wrong(rows, columns):
-    table = right(rows, columns)
-    place = table.schema.get_field_index("at")
+def wrong(batch, plan):
+    fitted = right(batch, plan)
+    place = fitted.rows.schema.get_field_index("at")
     if place < 0:
-        return table
-    shifted = pc.add(table.column(place), pa.scalar(3_600_000_000, pa.duration("us")))
-    return table.set_column(place, "at", shifted)
+        return fitted
+    shifted = pc.add(fitted.rows.column(place), pa.scalar(3_600_000_000, pa.duration("us")))
+    return replace(fitted, rows=fitted.rows.set_column(place, "at", shifted))
 
-copying.to_target = wrong
+copying.to_target_where_fit = wrong
 from workers.celery_app import app
 """
     )
