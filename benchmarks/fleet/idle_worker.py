@@ -10,6 +10,7 @@ from typing import Any
 from shared.ledger.attempts import finish_if_current, hold_if_current
 from shared.ledger.session import ArrowLedger
 from shared.records.work import Chunk, Comparison, CopyPath, CopyResult, Job
+from shared.target.connections import commit
 from workers import copy_chunk, verify_chunk
 from workers.celery_app import app
 from workers.context import WorkerContext
@@ -25,7 +26,7 @@ def _copy_nothing(context: WorkerContext, job: Job, chunk: Chunk, *_: Any, **__:
         if not hold_if_current(ledger, chunk):
             return None
         finish_if_current(ledger, chunk, _NOTHING)
-        connection.commit()
+        commit(connection)
     return _NOTHING
 
 
