@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     connect_timeout_s: Annotated[int, Field(ge=1)] = Field(5, description="Longest wait for a connection to open.")
     lock_timeout_s: Seconds = Field(30, description="Longest wait for a lock in the target.")
     idle_timeout_s: Seconds = Field(600, description="PostgreSQL ends a transaction of ours that is idle for so long.")
+    # A task costs 10 to 15 ms in ledger and queue, a tenth of what building 8 MiB takes.
     build_apart_mb: Annotated[float, Field(ge=0)] = Field(
         8,
         description="Size in MiB, estimated, of a table's largest index from which on each of its keys and indexes is"

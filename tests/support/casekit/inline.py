@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from producer.services import Target, Workforce
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
+from workers.build_index import build_index
 from workers.carry_tables import carry_tables
 from workers.context import WorkerContext
 from workers.copy_chunk import copy_chunk
@@ -51,6 +52,10 @@ class InlineBroker:
     def send_small_tables(self, table_ids: Sequence[int]) -> None:
         """Carry small tables to their ends."""
         self._do(lambda: carry_tables(self._context, table_ids))
+
+    def send_builds(self, job_ids: Sequence[int]) -> None:
+        """Build as many keys and indexes as there are ids."""
+        self._do(*(lambda job_id=job_id: build_index(self._context, job_id) for job_id in job_ids))
 
     def send_finish_table(self, table_id: int) -> None:
         """Look after a table."""
