@@ -141,7 +141,15 @@ def packed(values: list[Value]) -> Column:
     """Values of a single storage class as an Arrow array, which is compared many times faster."""
     classes = {type(value) for value in values} - {type(None)}
     arrow_type = _ARROW_TYPES.get(next(iter(classes))) if len(classes) == 1 else None
+    if arrow_type == pa.binary() and len(values) == 1:
+        return _one_blob(values[0])
     return pa.array(values, arrow_type) if arrow_type is not None else values
+
+
+def _one_blob(blob: Value) -> pa.Array:
+    """One blob as an array without a copy: it may be very wide."""
+    offsets = np.array([0, len(blob)], np.int32)  # type: ignore[arg-type]  # bytes, as the caller saw
+    return pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(blob)])
 
 
 def _decoded(raw: bytes | None) -> Value:
@@ -168,8 +176,18 @@ def _by_columns(reader: SourceReader, reading: Reading, key_range: ChunkRange, *
         return _parts_of(reader, reading.read, stored, keyed=keyed)
 
     size = size_of(reading.looks, row_bytes=reading.row_bytes, batch_bytes=_BATCH_BYTES)
+    if size.rows == 1 and reading.read.chunk_key.kind is not ChunkKeyKind.NONE:
+        return _one_by_one(reader, reading.read, key_range)
     # Not a loop, whose variable would hold each batch while the next one is read.
     return chain.from_iterable(map(parts_of, reader.read_batches(reading.read, key_range, reading.looks, size)))
+
+
+def _one_by_one(reader: SourceReader, read: TableRead, key_range: ChunkRange) -> Iterator[SourceBatch]:
+    """Read rows that are wider than a batch by their keys: a stream would hold three copies of one all the while."""
+    keys_alone = replace(read, columns=())
+    size = size_of((), row_bytes=_NUMBER_BYTES, batch_bytes=_BATCH_BYTES)
+    for stored in reader.read_batches(keys_alone, key_range, (), size):
+        yield from _bounded(reader.read_by_keys(read, stored.keys_of(np.arange(stored.rows))))
 
 
 def _parts_of(reader: SourceReader, read: TableRead, stored: StoredBatch, *, keyed: bool) -> Iterator[SourceBatch]:

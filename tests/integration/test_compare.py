@@ -643,15 +643,16 @@ def test_a_sqlite_file_is_compared(tmp_path: Path, target_url: str, connect: Con
 
 
 @pytest.mark.parametrize("compare_by", [CompareBy.RANGE, CompareBy.KEYS])
-@pytest.mark.parametrize("widest", [None, 5, 0])
+@pytest.mark.parametrize(("widest", "row_bytes"), [(None, 1.0), (5, 1.0), (0, 1.0), (None, 1e9)])
 def test_values_too_wide_for_a_batch_are_compared_too(
-    target_url: str, connect: Connect, compare_by: CompareBy, widest: int | None
+    target_url: str, connect: Connect, compare_by: CompareBy, widest: int | None, row_bytes: float
 ) -> None:
-    """Rows that a batch leaves unread are read by their keys, in their place among the others."""
+    """Rows that a batch leaves unread, or that are all too wide for one, are read by their keys, each in its place."""
     columns = {"id": "bigint", "v": "text"}
     rows: list[tuple[Value, ...]] = [(n, "wide text" if n % 3 == 0 else f"t{n}") for n in range(1, 13)]
     fill_target(target_url, columns, rows, key="id")
-    source, plan = MemorySource(columns, rows, widest=widest), make_plan(columns, compare_by=compare_by)
+    plan = make_plan(columns, compare_by=compare_by, row_bytes=row_bytes)
+    source = MemorySource(columns, rows, widest=widest)
     assert compare_chunk(source, connect(), plan, EVERYTHING) == Comparison(rows=12)
     run_sql(target_url, "UPDATE t SET v = v || '!' WHERE id IN (3, 4)", "DELETE FROM t WHERE id IN (5, 6, 12)")
     run_sql(target_url, "UPDATE t SET id = 0 WHERE id = 1")
