@@ -23,7 +23,7 @@ from shared.records.plan import TableRead
 from shared.records.source import ChunkKeyKind, StorageClass
 from shared.records.stored import MOST_ROWS, WIDE_CLASSES, BatchSize, Mask, Parts, StoredAs, StoredBatch
 from shared.source.sqlite_keys import column_sql, order_by, table_sql, where
-from shared.source.sqlite_read import BATCH_ROWS_OPTION, EXACT_DOUBLE, WANTS_COLLATION
+from shared.source.sqlite_read import BATCH_ROWS_OPTION, EXACT_DOUBLE, needs_rows
 
 _MOST_TERMS: Final = 2_000
 """Result columns of a query (SQLITE_MAX_COLUMN)."""
@@ -89,10 +89,10 @@ def read_batches(
             if "Type mismatch" in str(error):
                 msg = f"table {read.table!r} holds values that it did not hold when it was surveyed"
                 raise NotArrowableError(msg) from error
-            if not any(said in str(error) for said in WANTS_COLLATION):
+            row_by_row = needs_rows(read, error)
+            if row_by_row is None:
                 raise
-            msg = f"table {read.table!r} can be read with a collation alone that only its application has"
-            raise NotArrowableError(msg) from error
+            raise row_by_row from error
 
 
 def _without_seed(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -18,8 +18,10 @@ from shared.records.source import StorageClass
 from shared.source.sqlite_keys import Select, column_sql, equal_to, order_by, table_sql, where
 
 BATCH_ROWS_OPTION: Final = "adbc.sqlite.query.batch_rows"
-WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
+_WANTS_COLLATION: Final = ("no query solution", "no such collation sequence")
 """What SQLite says of a WITHOUT ROWID table whose key has an unknown collation."""
+_TAKES_NO_SUCH: Final = "cannot store"
+"""What SQLite says of a computed value that is not of the type of its column in a STRICT table."""
 _VIRTUAL: Final = 2
 """What PRAGMA table_xinfo says in `hidden` of a VIRTUAL generated column."""
 EXACT_DOUBLE: Final = 2**53
@@ -153,15 +155,27 @@ def read_arrow(connection: dbapi.Connection, read: TableRead, key_range: ChunkRa
         try:
             cursor.execute(sql, clause.values or None)
         except AdbcError as error:
-            if not any(said in str(error) for said in WANTS_COLLATION):
+            row_by_row = needs_rows(read, error)
+            if row_by_row is None:
                 raise
-            msg = f"table {read.table!r} can be read with a collation alone that only its application has"
-            raise NotArrowableError(msg) from error
+            raise row_by_row from error
         table = cursor.fetch_arrow_table()
     return pa.table(
         [_checked(column, name) for column, name in zip(table.columns, read.columns, strict=True)],
         names=table.column_names,
     )
+
+
+def needs_rows(read: TableRead, error: AdbcError) -> NotArrowableError | None:
+    """Why the driver's SQLite could not read a table that Python's may read; None for any other failure."""
+    said = str(error)
+    if any(wanted in said for wanted in _WANTS_COLLATION):
+        return NotArrowableError(
+            f"table {read.table!r} can be read with a collation alone that only its application has"
+        )
+    if _TAKES_NO_SUCH in said:
+        return NotArrowableError(f"versions of SQLite differ in what table {read.table!r} computes: {said}")
+    return None
 
 
 def _checked(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

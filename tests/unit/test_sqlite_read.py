@@ -14,6 +14,7 @@ from shared.errors import NotArrowableError, SourceError
 from shared.records.keys import EVERYTHING, KeyRange, NullKeys, RawText
 from shared.records.plan import TableRead
 from shared.records.source import StorageClass
+from shared.records.stored import StoredAs, size_of
 from shared.source.sqlite import SqliteReader, open_sqlite
 
 ReaderOf = Callable[..., tuple[SqliteReader, TableRead]]
@@ -202,3 +203,21 @@ def test_a_column_that_is_not_there_is_an_error_and_not_its_name(reader_of: Read
         reader.read_arrow(gone, EVERYTHING)
     with pytest.raises(SourceError, match="no such column"):
         list(reader.read_rows(gone, EVERYTHING, batch_rows=1))
+
+
+@pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 37), reason="this SQLite has no STRICT tables")
+def test_what_the_drivers_sqlite_refuses_to_compute_is_left_to_rows(tmp_path: Path) -> None:
+    """A computed value that is not of its STRICT column's type is read by one version of SQLite, not by another."""
+    path = tmp_path / "t.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (a TEXT, b INT GENERATED ALWAYS AS (hex(a))) STRICT")
+        connection.execute("INSERT INTO t (a) VALUES (?)", ("1" * 4_000,))
+        connection.commit()
+    with open_sqlite(str(path), frozen=True) as reader:
+        (table,) = reader.catalog().tables
+        read = TableRead(table="t", chunk_key=table.chunk_key, columns=("a", "b"))
+        looks = [StoredAs(classes=(known,), certain=True) for known in (StorageClass.TEXT, StorageClass.REAL)]
+        with pytest.raises(NotArrowableError, match="versions of SQLite differ"):
+            reader.read_arrow(read, EVERYTHING)
+        with pytest.raises(NotArrowableError, match="versions of SQLite differ"):
+            list(reader.read_batches(read, EVERYTHING, looks, size_of(looks, row_bytes=1, batch_bytes=1_000)))
