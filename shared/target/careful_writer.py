@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -16,7 +16,7 @@ from shared.records.plan import LoadPath, OnConflict, TablePlan, TargetColumn, T
 from shared.records.work import CopyPath, CopyResult, CopyTimes, Reject
 from shared.target.application_path import application_path
 from shared.target.convert import written
-from shared.target.convert_values import ValueDoesNotFit, adapt
+from shared.target.convert_values import ValueDoesNotFit, adapter_of
 from shared.target.driver_errors import (
     diagnostic,
     is_data_error,
@@ -120,9 +120,12 @@ class CarefulWriter:
 
     def __init__(self, connection: Any, plan: TablePlan, *, reject_orphans: bool = False, alone: bool = True) -> None:
         self._session = row_session(connection)
+        adapters = [_adapter(column, binds=self._session.binds) for column in plan.columns]
         self._plan = plan
         self._columns = written(plan.columns)
-        self._places = [place for place, column in enumerate(plan.columns) if column in self._columns]
+        self._adapters = [
+            (place, adapters[place]) for place, column in enumerate(plan.columns) if column in self._columns
+        ]
         self._reject_orphans = reject_orphans
         self._alone = alone
         self._prepared = False
@@ -130,8 +133,9 @@ class CarefulWriter:
         self._tail = f" {conflict_clause(plan)}"
         self._source_names = {column.name: column.source for column in plan.columns}
         self._overwrites = plan.load is LoadPath.UPSERT and plan.on_conflict is OnConflict.UPDATE
-        self._key_places = _key_places(plan) if self._overwrites else ()
-        self._keys = [plan.columns[place] for place in self._key_places]
+        places = _key_places(plan) if self._overwrites else ()
+        self._keys = [plan.columns[place] for place in places]
+        self._key_adapters = [(place, plan.columns[place], adapter_of(plan.columns[place])) for place in places]
         self._seen: set[int] = set()
         self._seen_table = f"{_SEEN}{uuid.uuid4().hex}" if any(map(needs_server, self._keys)) else ""
         self._late: list[tuple[_FitRow, Exception]] = []
@@ -181,11 +185,10 @@ class CarefulWriter:
 
     def _fitting(self, batch: Iterable[SourceRow]) -> Iterator[_FitRow]:
         """Convert each row; those with a value that fits no way go to the rejects."""
-        columns = self._plan.columns
         for row in batch:
             try:
-                texts = [self._text(row.values[place], columns[place]) for place in self._places]
-                keys = [_key_text(row.values[place], columns[place]) for place in self._key_places]
+                texts = [adapt_one(row.values[place]) for place, adapt_one in self._adapters]
+                keys = [_key_text(row.values[place], column, key) for place, column, key in self._key_adapters]
             except ValueDoesNotFit as misfit:
                 self._reject(row, column=misfit.column.source, reason=str(misfit))
                 continue
@@ -193,20 +196,6 @@ class CarefulWriter:
                 self._reject_repeated(row)
             else:
                 yield _FitRow(row, texts, keys)
-
-    def _text(self, value: Value, column: TargetColumn) -> str | Wide | None:
-        """Render a value, or keep it as it is where it is long and its type is sure to take it so.
-
-        Raises:
-            ValueDoesNotFit: as `adapt`.
-        """
-        kind, plain = column.type.kind, column.type.sql == column.type.kind.value
-        if not (self._session.binds and plain and isinstance(value, str | bytes) and len(value) > _WIDE):
-            return adapt(value, column)
-        if isinstance(value, bytes) and kind is TypeKind.BYTEA and column.treatment.form is None:
-            return Wide(value)
-        text = adapt(value, column)
-        return text if text is None or kind not in _BINDABLE else Wide(text, _BINDABLE[kind])
 
     def _is_repeated(self, keys: Sequence[str | None]) -> bool:
         """Whether a row would overwrite one of its own chunk: hashes of the keys suffice, since a reject is no loss."""
@@ -310,20 +299,37 @@ class CarefulWriter:
         return None
 
 
+def _adapter(column: TargetColumn, *, binds: bool) -> Callable[[Value], str | Wide | None]:
+    """Make what renders a column's values, or keeps long ones as they are where its type is sure to take them so."""
+    kind, adapt_one = column.type.kind, adapter_of(column)
+    if not binds or column.type.sql != kind.value:
+        return adapt_one
+    if kind is TypeKind.BYTEA and column.treatment.form is None:
+        return lambda value: Wide(value) if isinstance(value, bytes) and len(value) > _WIDE else adapt_one(value)
+    if kind not in _BINDABLE:
+        return adapt_one
+
+    def adapt_text(value: Value) -> str | Wide | None:
+        text = adapt_one(value)
+        return Wide(text, _BINDABLE[kind]) if text is not None and len(text) > _WIDE else text
+
+    return adapt_text
+
+
 def _key_places(plan: TablePlan) -> tuple[int, ...]:
     """Where the match key stands in a row."""
     names = [column.name for column in plan.columns]
     return tuple(names.index(name) for name in plan.match_key)
 
 
-def _key_text(value: Value, column: TargetColumn) -> str | None:
+def _key_text(value: Value, column: TargetColumn, adapt_one: Callable[[Value], str | None]) -> str | None:
     """A part of the key; None where the target computes it and the source's value does not say what it will be.
 
     Raises:
         ValueDoesNotFit: for a value that is written and does not fit.
     """
     try:
-        return adapt(value, column)
+        return adapt_one(value)
     except ValueDoesNotFit:
         if column.generated is None:
             raise

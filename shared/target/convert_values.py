@@ -5,6 +5,7 @@ The rules are those of `shared.target.convert`: a value is carried exactly or it
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -74,17 +75,30 @@ def adapt(value: Value, column: TargetColumn) -> str | None:
     Raises:
         ValueDoesNotFit: where the column cannot hold the value exactly.
     """
+    return adapter_of(column)(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def adapter_of(column: TargetColumn) -> Callable[[Value], str | None]:
+    """Make `adapt` for one column, which then need not look at the column for each value."""
+    adapter = _ADAPTERS[column.type.kind]
+    if column.treatment.is_plain:
+        return lambda value: None if value is None else adapter(value, column)
+    return functools.partial(_treated, column=column, adapter=adapter)
+
+
+def _treated(value: Value, *, column: TargetColumn, adapter: _Adapter) -> str | None:
+    """Adapt what the column's rule makes of a value."""
     treatment = column.treatment
-    if not treatment.is_plain:
-        value = treat_text(value, treatment, column.type.kind)
+    value = treat_text(value, treatment, column.type.kind)
     if value is None:
         return None
-    if treatment.form is not None:
-        try:
-            return moment_text(value, treatment.form, column.type)
-        except UnfitError as unfit:
-            raise ValueDoesNotFit(column, unfit.reason) from None
-    return _ADAPTERS[column.type.kind](value, column)
+    if treatment.form is None:
+        return adapter(value, column)
+    try:
+        return moment_text(value, treatment.form, column.type)
+    except UnfitError as unfit:
+        raise ValueDoesNotFit(column, unfit.reason) from None
 
 
 def _integer(value: KeyValue, column: TargetColumn) -> str:

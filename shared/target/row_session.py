@@ -1,7 +1,7 @@
 """Plain statements in a transaction over either driver: the careful path writes its rows so beside columns too.
 
-psycopg2 sends several statements at once; ADBC's driver prepares each, so it takes one alone. Both say by name what
-PostgreSQL says of an error.
+Both send several statements at once where nothing is bound to them, and both say by name what PostgreSQL says of an
+error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DRIVER_ERRORS: Final = (adbc_driver_manager.Error, psycopg2.Error)
 _SAVEPOINT: Final = "pgconvoy_careful"
 _BEGIN: Final = f"SAVEPOINT {_SAVEPOINT}; "
 _END: Final = f"RELEASE SAVEPOINT {_SAVEPOINT}"
-_BACK: Final = (f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}")
+_BACK: Final = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,13 @@ class _PsycopgSession:
             return rows
 
     def run_in_savepoint(self, statements: Sequence[Statement]) -> None:
-        self.run(f"{_BEGIN}{'; '.join(statement.sql for statement in statements)}; {_END}")
+        self.run(_in_savepoint(statements))
 
     def undo(self) -> None:
-        self.run("; ".join(_BACK))
+        self.run(_BACK)
 
     def place_of(self, error: BaseException) -> int | None:
-        place = _position(error)
-        return None if place is None else place - len(_BEGIN)
+        return _position(error, before=len(_BEGIN))
 
 
 class _AdbcSession:
@@ -89,10 +88,14 @@ class _AdbcSession:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._before = 0
 
     def run(self, statement: str) -> None:
+        # As an update it is sent as it is: the driver neither prepares it nor asks what it answers, which costs the
+        # server as much again for a statement of a thousand rows.
         with self._connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.adbc_statement.set_sql_query(statement)
+            cursor.adbc_statement.execute_update()
 
     def fetch(self, query: str) -> Sequence[Sequence[Any]]:
         with self._connection.cursor() as cursor:
@@ -101,21 +104,29 @@ class _AdbcSession:
             return rows
 
     def run_in_savepoint(self, statements: Sequence[Statement]) -> None:
-        self.run(f"SAVEPOINT {_SAVEPOINT}")
+        bound = any(statement.values for statement in statements)
+        self._before = 0 if bound else len(_BEGIN)
+        if not bound:
+            self.run(_in_savepoint(statements))
+            return
+        self.run(_BEGIN)
         for statement in statements:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement.sql, statement.values or None)
         self.run(_END)
 
     def undo(self) -> None:
-        for statement in _BACK:
-            self.run(statement)
+        self.run(_BACK)
 
     def place_of(self, error: BaseException) -> int | None:
-        return _position(error)
+        return _position(error, before=self._before)
 
 
-def _position(error: BaseException) -> int | None:
-    """PostgreSQL counts from 1."""
+def _in_savepoint(statements: Sequence[Statement]) -> str:
+    return f"{_BEGIN}{'; '.join(statement.sql for statement in statements)}; {_END}"
+
+
+def _position(error: BaseException, *, before: int) -> int | None:
+    """PostgreSQL counts from 1, and from the beginning of all that was sent."""
     said = diagnostic(error, "statement_position")
-    return int(said) - 1 if said else None
+    return int(said) - 1 - before if said else None

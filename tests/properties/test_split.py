@@ -1,12 +1,16 @@
-"""Any mix of rows that fit and rows that do not: by columns with the few others row by row, or wholly row by row."""
+"""Any mix of rows that fit and rows that do not: by columns with the few others row by row, or wholly row by row.
+
+The oracle is the careful writer over psycopg2, with all rows of the chunk.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +28,11 @@ from shared.records.rules import NulPolicy, SourceForm, Treatment
 from shared.records.source import StorageClass
 from shared.records.work import CopyPath, CopyResult, Reject
 from shared.source.kinds import open_source
-from shared.target import split_writer
+from shared.target import careful_writer, split_writer
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import begin, connect_arrow, connect_rows, rollback
 from workers.copy_columns import copy_columns
+from workers.copy_rows import copy_rows
 from workers.timing import ChunkTimer
 
 _DAYS = st.dates().map(str)
@@ -128,31 +133,68 @@ def test_the_split_path_gives_the_rows_and_rejects_of_the_careful_one(
     known: tuple[bool, bool],
 ) -> None:
     """Whatever is mixed, fitting rows are in the table and all others among the rejects, for the same reasons."""
-    for module, name, value in (
-        (stored, "MOST_ROWS", 8),
-        (stored, "_ROWS_AT_ONCE", 4),
-        (stored, "_NARROW", 30),
-        (stored, "_MOST_BYTES", 30),
-        (split_writer, "_ROWS_AFTER_REFUSAL", 4),
-    ):
-        monkeypatch.setattr(module, name, value)
+    _small(monkeypatch)
     kinds, rows = table
     sampled, creates = known
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "s.sqlite"
         _make(source, kinds, rows)
         plan = _plan(kinds, rows, sampled=sampled, creates=creates)
-        expected, expected_rejects = _carefully(target, source, plan)
-        found = _split(target, source, plan)
-    if found is None:
-        event("left to the careful path as a whole")
-        return
-    result, held, rejects = found
-    assert held == expected
-    assert rejects == expected_rejects
+        expected, expected_rejects = _oracle(target, source, plan)
+        _, held, rejects = _copied(target, source, plan, _by_rows)
+        assert (held, rejects) == (expected, expected_rejects)
+        try:
+            result, held, rejects = _copied(target, source, plan, copy_columns)
+        except NotArrowableError:
+            event("left to the careful path as a whole")
+            return
+    assert (held, rejects) == (expected, expected_rejects)
     assert (result.rows, result.rejected) == (len(held), len(rejects))
     assert result.path is (CopyPath.ARROW_SPLIT if rejects else result.path)
     event(f"path {result.path}")
+
+
+def test_rows_that_want_one_unique_value_are_left_to_the_careful_path_as_a_whole(
+    target: Target, tmp_path: Path
+) -> None:
+    """Which one of them comes in depends on their order, so no row of the chunk may go before the others."""
+    kinds = [kind for kind in _KINDS if kind.column.name in {"c1", _NOT_NULL}]
+    source = tmp_path / "s.sqlite"
+    for odd in (1, " 1 "):  # the second one is found when the few others are written
+        source.unlink(missing_ok=True)
+        _make(source, kinds, [(odd, 0), (2, 0), (1, 0)])
+        plan = _plan(kinds, [(1, 0), (" 1 ", 0)], sampled=False, creates=False)
+        with _unique_key(target), pytest.raises(NotArrowableError):
+            _copied(target, source, plan, copy_columns)
+        with _unique_key(target):
+            _, held, rejects = _copied(target, source, plan, _by_rows)
+        assert [row[0] for row in held] == ["1", "2"]
+        assert [reject.key for reject in rejects] == [(3,)]
+
+
+@contextmanager
+def _unique_key(target: Target) -> Iterator[None]:
+    with target.rows.cursor() as cursor:
+        cursor.execute("CREATE UNIQUE INDEX one ON public.t (c1)")
+        target.rows.commit()
+        try:
+            yield
+        finally:
+            cursor.execute("DROP INDEX public.one")
+            target.rows.commit()
+
+
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few rows be several batches, and short values very wide ones."""
+    for module, name, value in (
+        (stored, "MOST_ROWS", 8),
+        (stored, "_ROWS_AT_ONCE", 4),
+        (stored, "_NARROW", 30),
+        (stored, "_MOST_BYTES", 30),
+        (split_writer, "_ROWS_AFTER_REFUSAL", 4),
+        (careful_writer, "_WIDE", 20),
+    ):
+        monkeypatch.setattr(module, name, value)
 
 
 def _make(path: Path, kinds: Sequence[_Kind], rows: Sequence[tuple[Value, ...]]) -> None:
@@ -190,10 +232,9 @@ def _width(value: Value) -> int:
     return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 0
 
 
-def _carefully(target: Target, source: Path, plan: TablePlan) -> tuple[list[tuple[Any, ...]], list[Reject]]:
+def _oracle(target: Target, source: Path, plan: TablePlan) -> tuple[list[tuple[Any, ...]], list[Reject]]:
     with open_source(str(source), frozen=True) as reader:
-        batches = reader.read_rows(plan.read, KeyRange(), batch_rows=1000)
-        result = write_carefully(target.rows, batches, plan)
+        result = write_carefully(target.rows, reader.read_rows(plan.read, KeyRange(), batch_rows=1000), plan)
     with target.rows.cursor() as cursor:
         cursor.execute(_reading(plan))
         held = [tuple(row) for row in cursor.fetchall()]
@@ -201,22 +242,23 @@ def _carefully(target: Target, source: Path, plan: TablePlan) -> tuple[list[tupl
     return held, _sorted(result.rejects)
 
 
-def _split(
-    target: Target, source: Path, plan: TablePlan
-) -> tuple[CopyResult, list[tuple[Any, ...]], list[Reject]] | None:
+def _copied(
+    target: Target, source: Path, plan: TablePlan, copy: Callable[..., CopyResult]
+) -> tuple[CopyResult, list[tuple[Any, ...]], list[Reject]]:
     rejects: list[Reject] = []
     begin(target.arrow)
     try:
         with open_source(str(source), frozen=True) as reader:
-            result = copy_columns(reader, target.arrow, plan, KeyRange(), ChunkTimer(), _keeper(rejects))
+            result = copy(reader, target.arrow, plan, KeyRange(), ChunkTimer(), _keeper(rejects))
         with target.arrow.cursor() as cursor:
             cursor.execute(_reading(plan))
             held = [tuple(row) for row in cursor.fetchall()]
-    except NotArrowableError:
-        return None
     finally:
         rollback(target.arrow)
     return result, held, _sorted(rejects)
+
+
+_by_rows = partial(copy_rows, reject_orphans=False)
 
 
 def _keeper(rejects: list[Reject]) -> Any:
