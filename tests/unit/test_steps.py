@@ -33,7 +33,7 @@ from shared.ledger.steps import ChunkCounts, Step, next_step
         (TableState.VERIFYING, ChunkCounts(total=2, uncompared=1), True, Step.COMPARE),
         (TableState.VERIFYING, ChunkCounts(total=2), True, Step.CHECK),
         (TableState.VERIFYING, ChunkCounts(total=2, uncompared=1, incomparable=1), True, Step.FAIL),
-        *((end, ChunkCounts(total=1, failed=1), True, Step.NOTHING) for end in TABLE_ENDS),
+        *((end, ChunkCounts(total=1, failed=1), True, Step.NOTHING) for end in sorted(TABLE_ENDS)),
     ],
 )
 def test_next_step(state: TableState, counts: ChunkCounts, planned: bool, step: Step) -> None:  # noqa: FBT001 - a case's column
