@@ -207,22 +207,35 @@ def test_recreate_makes_tables_anew_that_depend_on_each_other(
     assert ledger_rows(target_url, old) == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("of_tables", "recording", "dies_at"),
+    [({"SMALL_BYTES": -1}, "record_chunks", 4), ({"_TABLES_AT_ONCE": 1}, "record_whole_tables", 2)],
+    ids=["large", "small"],
+)
 def test_planning_that_broke_off_is_gone_on_with(
-    settings: Settings, worker_factory: Callable[..., RunningWorker], target_url: str, monkeypatch: pytest.MonkeyPatch
+    of_tables: dict[str, int],
+    recording: str,
+    dies_at: int,
+    settings: Settings,
+    worker_factory: Callable[..., RunningWorker],
+    target_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A producer that dies while it plans leaves a job that `resume` plans to its end: each chunk once."""
     whole = sum(table.chunks for table in plan_only(settings, OPTIONS, Told()).tables)
-    recorded = enqueue.record_chunks
+    recorded = getattr(enqueue, recording)
     calls = 0
 
-    def dies_at_the_fourth(*arguments: object) -> None:
+    def dies(*arguments: object) -> None:
         nonlocal calls
         calls += 1
-        if calls == 4:
+        if calls == dies_at:
             raise MemoryError
-        recorded(*arguments)  # type: ignore[arg-type]
+        recorded(*arguments)
 
-    monkeypatch.setattr(enqueue, "record_chunks", dies_at_the_fourth)
+    for name, value in of_tables.items():
+        monkeypatch.setattr(enqueue, name, value)
+    monkeypatch.setattr(enqueue, recording, dies)
     with pytest.raises(MemoryError):
         start(settings, OPTIONS, Told())
     monkeypatch.undo()
@@ -394,14 +407,14 @@ def test_a_worker_that_cannot_see_the_source_is_named(
 ) -> None:
     """The worker's own sentence is shown while the job waits, with the worker's name."""
     monkeypatch.setattr(waiting, "_STILL_S", 0.0)
-    planned = enqueue.mark_planned
+    planned = enqueue.record_whole_tables
 
     def hide_snapshot(*arguments: object) -> None:
         planned(*arguments)  # type: ignore[arg-type]
         for snapshot in (tmp_path / "snapshots").glob("*.sqlite"):
             snapshot.rename(snapshot.with_suffix(".hidden"))
 
-    monkeypatch.setattr(enqueue, "mark_planned", hide_snapshot)
+    monkeypatch.setattr(enqueue, "record_whole_tables", hide_snapshot)
     told = Told(on_warning=_noticed)
     with pytest.raises(_NoticedError):
         start(settings, JobOptions(tables=("orders",)), told)
