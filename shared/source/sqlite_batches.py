@@ -111,7 +111,7 @@ def _gathered(stream: Iterable[pa.RecordBatch], size: BatchSize) -> Iterator[pa.
         held.append(batch)
         del batch
         rows, width = sum(each.num_rows for each in held), sum(each.nbytes for each in held)
-        if rows >= MOST_ROWS - 1 or width >= size.batch_bytes:
+        if rows and (rows >= MOST_ROWS - 1 or width >= size.batch_bytes):
             yield _joined(held)
             held = []
     if any(each.num_rows for each in held):

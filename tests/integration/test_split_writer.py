@@ -71,6 +71,14 @@ def test_refused_rows_are_named_and_all_others_arrive(
     assert _held(target_url, plan) == [value for value in range(100) if value not in BAD]
 
 
+def test_a_line_that_a_value_spells_is_not_taken_for_one(target_url: str, arrow: Any) -> None:
+    """PostgreSQL shows what it could not read before it names the line."""
+    _make(target_url, "CREATE TABLE public.t (v json)")
+    writer = SplitWriter(arrow, plan_of(column("json")))
+    values = ["1", "COPY t, line 99", "2", "COPY t, line 1", "3"]
+    assert {1, 3} <= set(writer.write(pa.table({"v": pa.array(values)})))
+
+
 def test_a_chunk_full_of_refused_rows_is_given_up_early(
     monkeypatch: pytest.MonkeyPatch, target_url: str, arrow: Any
 ) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fleetkit import TestPostgres
 from hypothesis import HealthCheck, event, given, settings
@@ -22,15 +23,18 @@ from targetkit import SESSION, column, plan_of
 
 from shared.errors import NotArrowableError
 from shared.records import stored
-from shared.records.keys import KeyRange, RawText, Value
+from shared.records.keys import KeyRange, RawText, SourceRow, Value
 from shared.records.plan import TablePlan, TargetColumn, TypeKind
 from shared.records.rules import NulPolicy, SourceForm, Treatment
 from shared.records.source import StorageClass
+from shared.records.stored import batch_of
 from shared.records.work import CopyPath, CopyResult, Reject
 from shared.source.kinds import open_source
 from shared.target import careful_writer, split_writer
 from shared.target.careful_writer import write_carefully
 from shared.target.connections import begin, connect_arrow, connect_rows, rollback
+from shared.target.convert import to_wire
+from shared.target.value_rules import UnfitError
 from workers.copy_columns import copy_columns
 from workers.copy_rows import copy_rows
 from workers.timing import ChunkTimer
@@ -61,7 +65,7 @@ _KINDS = [
     _Kind(column("numeric", "c3"), st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), st.integers(2**53, 2**55)),
     _Kind(column("double precision", "c4"), st.floats(allow_nan=False) | st.integers(-9, 9), st.just(2**53 + 1)),
     _Kind(column("text", "c5"), st.text(max_size=4).map(lambda t: t.replace("\0", "")), _BAD_TEXT | _WIDE),
-    _Kind(column("character varying(3)", "c6"), st.text("abé", max_size=3), st.just("abcd")),
+    _Kind(column("character varying(3)", "c6"), st.text("abé", max_size=3), st.sampled_from(["abcd", "\0a", "a\0"])),
     _Kind(column("bytea", "c7"), st.binary(max_size=4), _BAD_TEXT | _WIDE),
     _Kind(column("boolean", "c8"), st.integers(0, 1), st.sampled_from([2, "maybe", "yes"])),
     _Kind(column("timestamp without time zone", "c9"), _DAYS, st.sampled_from(["2023-02-30", "0000-00-00", "today"])),
@@ -114,17 +118,15 @@ def _tables(draw: st.DrawFn) -> tuple[list[_Kind], list[tuple[Value, ...]]]:
     kinds += [kind for kind in _KINDS if kind.column.name == _NOT_NULL and kind not in kinds]
     rows: list[tuple[Value, ...]] = []
     for _ in range(draw(st.integers(0, 25))):
-        dirty = draw(st.integers(0, 5)) == 0
-        rows.append(tuple(draw(_value(kind, dirty=dirty)) for kind in kinds))
+        row = [draw(kind.usual if kind.column.name == _NOT_NULL else st.none() | kind.usual) for kind in kinds]
+        if not draw(st.integers(0, 3)):
+            place = draw(st.integers(0, len(kinds) - 1))
+            row[place] = draw(st.one_of(kinds[place].odd, kinds[place].odd, st.none(), _ANY))
+        rows.append(tuple(row))
     return kinds, rows
 
 
-def _value(kind: _Kind, *, dirty: bool) -> st.SearchStrategy[Any]:
-    nothing = st.none() if kind.column.name != _NOT_NULL or dirty else st.nothing()
-    return st.one_of(kind.usual, nothing, kind.odd, _ANY) if dirty else st.one_of(kind.usual, nothing)
-
-
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(table=_tables(), known=st.tuples(st.booleans(), st.booleans()))
 def test_the_split_path_gives_the_rows_and_rejects_of_the_careful_one(
     target: Target,
@@ -152,6 +154,31 @@ def test_the_split_path_gives_the_rows_and_rejects_of_the_careful_one(
     assert (result.rows, result.rejected) == (len(held), len(rejects))
     assert result.path is (CopyPath.ARROW_SPLIT if rejects else result.path)
     event(f"path {result.path}")
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), kind=st.sampled_from([kind for kind in _KINDS if kind.column.treatment.is_plain]))
+def test_conversions_name_only_values_that_do_not_fit(data: st.DataObject, kind: _Kind) -> None:
+    """What a conversion names goes row by row: it names no value that would fit alone, and never nothing."""
+    values = data.draw(st.lists(kind.usual | kind.odd | st.none(), min_size=1, max_size=12))
+    for part in batch_of([SourceRow((1,), (value,)) for value in values]).columns[0]:
+        bad = _named(part, kind.column)
+        if bad is None:
+            continue
+        assert bad.any()
+        named = part.drop_null().filter(pa.array(bad))
+        for place in range(len(named)):
+            with pytest.raises(UnfitError):
+                to_wire(named.slice(place, 1), kind.column)
+
+
+def _named(part: pa.Array, column: TargetColumn) -> Any:
+    """Which values a conversion says do not fit; None where it says nothing."""
+    try:
+        to_wire(part, column)
+    except UnfitError as unfit:
+        return unfit.bad
+    return None
 
 
 def test_rows_that_want_one_unique_value_are_left_to_the_careful_path_as_a_whole(
