@@ -27,9 +27,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to look at it
 	$(BIN)/producer demo
 
-# Most tests wait for servers and workers: a second process uses that time. More than four gain nothing.
+# Most tests wait for servers and workers: a second process uses that time. More than four gain nothing. Files go in
+# their order, so that the slow ones of tests/acceptance come first and no process is left alone with them.
 test: setup ## run the whole suite on servers that it starts itself
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/ruff check
