@@ -132,19 +132,22 @@ def _plain_text(array: pa.Array, *, blob: Unfit) -> pa.Array:
         raise UnfitError(blob)
     if not pa.types.is_string(array.type):
         return _rendered(array)
-    _refuse_undecodable(array)
-    _refuse_nul(array)
+    _refuse_what_no_text_holds(array)
     return array
 
 
-def _refuse_undecodable(array: pa.Array) -> None:
-    if _is_decodable(array):
+def _refuse_what_no_text_holds(array: pa.Array) -> None:
+    """Refuse texts that are not valid UTF-8, and those with a NUL; both are named at once."""
+    decodable, nul = _is_decodable(array), not _bytes_of(array).all()
+    if decodable and not nul:
         return
     texts = array.drop_null()
-    bad = np.zeros(len(texts), np.bool_)
-    for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        _mark_undecodable(texts.slice(first, _TEXTS_AT_ONCE), first, bad)
-    raise UnfitError(Unfit.NOT_UTF8, bad)
+    bad = _with_nul(texts) if nul else np.zeros(len(texts), np.bool_)
+    if not decodable:
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            _mark_undecodable(texts.slice(first, _TEXTS_AT_ONCE), first, bad)
+    if bad.any() or not decodable:
+        raise UnfitError(Unfit.NUL if decodable else Unfit.NOT_UTF8, bad if bad.any() else None)
 
 
 def _mark_undecodable(texts: pa.Array, first: int, bad: npt.NDArray[np.bool_]) -> None:
@@ -169,18 +172,15 @@ def _is_decodable(texts: pa.Array) -> bool:
     return True
 
 
-def _refuse_nul(array: pa.Array) -> None:
-    if _bytes_of(array).all():
-        return
+def _with_nul(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which texts hold a NUL."""
     texts = texts_of(array)
-    if not len(texts.starts):
-        return
-    used = texts.data[texts.starts[0] : texts.starts[-1] + texts.lengths[-1]]
-    if used.all():
-        return
     bad = np.zeros(len(texts.starts), np.bool_)
-    bad[np.searchsorted(texts.starts, texts.starts[0] + np.flatnonzero(used == 0), side="right") - 1] = True
-    raise UnfitError(Unfit.NUL, bad)
+    if len(bad):
+        used = texts.data[texts.starts[0] : texts.starts[-1] + texts.lengths[-1]]
+        # Of several texts that begin at one place, the last one is not empty.
+        bad[np.searchsorted(texts.starts, texts.starts[0] + np.flatnonzero(used == 0), side="right") - 1] = True
+    return bad
 
 
 def _bytes_of(texts: pa.Array) -> Bytes:
