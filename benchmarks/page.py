@@ -33,19 +33,19 @@ def write_sections(path: Path, sections: Sequence[Section]) -> None:
     path.write_text(json.dumps({"sections": encode(sections)}, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_block(page: Path, block: str) -> None:
-    """Put a block between the page's marks.
+def write_block(page: Path, block: str, *, begin_mark: str = BEGIN) -> None:
+    """Put a block between a mark of the page and the end mark that follows it.
 
     Raises:
         NoPlaceError: where the page lacks them.
     """
     text = page.read_text()
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.partition(begin_mark)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        msg = f"{page} has no block between {BEGIN} and {END}"
+        msg = f"{page} has no block between {begin_mark} and {END}"
         raise NoPlaceError(msg)
-    page.write_text(f"{before}{BEGIN}\n{block.strip()}\n{END}{after}")
+    page.write_text(f"{before}{begin_mark}\n{block.strip()}\n{END}{after}")
 
 
 def markdown(sections: Sequence[Section], plot: str | None = None) -> str:

@@ -19,14 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fleet import acts
-from benchmarks.fleet.plot import draw, table
+from benchmarks.fleet.plot import draw, reach, table
 from benchmarks.fleet.stage import Stage, make_source, set_up
+from benchmarks.page import write_block
 from producer.local_postgres import start_postgres, stop_postgres
 from shared.settings import Settings, load_settings
 
 _FOLDER = Path(__file__).parent.parent / "work"
 _SIZES = (1_000, 10_000, 100_000)
 _FILLS = (0.0, 0.5, 0.9)
+_DOCS = Path(__file__).parents[2] / "docs"
+_MARK = "<!-- generated: python -m benchmarks.fleet --docs -->"
 
 
 def main() -> None:
@@ -35,6 +38,7 @@ def main() -> None:
     arguments.add_argument("--chunks", type=int, nargs="+", default=list(_SIZES))
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--out", type=Path, default=_FOLDER / "fleet.json")
+    arguments.add_argument("--docs", action="store_true", help="write the figures into docs/performance.md")
     options = arguments.parse_args()
     _FOLDER.mkdir(exist_ok=True)
     settings = load_settings(home=_FOLDER / "fleet")
@@ -48,6 +52,10 @@ def main() -> None:
     if len(found) > 1:
         print(f"\n{table(found)}")
         draw(found, options.out.with_suffix(".png"))
+    if options.docs:
+        draw(found, _DOCS / "fleet.png")
+        block = f"{table(found)}\n\n{reach(found)}\n\n![Rates, times and sizes by the number of chunks](fleet.png)"
+        write_block(_DOCS / "performance.md", block, begin_mark=_MARK)
 
 
 def _measure(chunks: int, workers: int, settings: Settings, server: str) -> dict[str, Any]:
