@@ -56,6 +56,8 @@ def lost_distinction(column: TargetColumn) -> str:
         return f"texts that a rule mends may become equal in {column.name}"
     if column.type.kind in _MANY_SPELLINGS and StorageClass.TEXT in column.classes:
         return f"two texts that spell one {column.type.sql} become equal in {column.name}"
+    if column.type.sql.startswith("character(") and StorageClass.TEXT in column.classes:
+        return f"texts that differ in blanks at their ends become equal in {column.name}"
     if column.mixed and column.type.kind in _WIDENED:
         return f"a number and the text of its digits become equal in {column.name}"
     return ""
