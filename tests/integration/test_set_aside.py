@@ -107,7 +107,7 @@ def whole(settings: Settings) -> tuple[list[tuple[Any, ...]], ...]:
 def recorded(settings: Settings, options: JobOptions = INTO) -> int:
     """Record a job, as `start` does, and do none of its work."""
     with open_target(settings, make=True) as target:
-        return starting._record(target, options, Silent())
+        return starting._record(target, options, Silent(), None)
 
 
 def ended(settings: Settings, options: JobOptions = INTO) -> JobEnd:
