@@ -221,6 +221,9 @@ class _NoDispatcher:
     def send_work(self, table_id: int) -> None:
         """Leave it."""
 
+    def send_small_tables(self, job_id: int) -> None:
+        """Leave them."""
+
 
 def test_putting_back_twice_is_harmless(made: Callable[..., Settings]) -> None:
     """What is there stays, even where the first time was rolled back half way."""
