@@ -28,9 +28,11 @@ demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to lo
 	$(BIN)/producer demo
 
 # Most tests wait for servers and workers: a second process uses that time. More than four gain nothing. Files go in
-# their order, so that the slow ones of tests/acceptance come first and no process is left alone with them.
+# their order, so that the slow ones of tests/acceptance come first and no process is left alone with them. The folder
+# has a short name, since sockets lie in it, whose paths may have 103 bytes.
 test: setup ## run the whole suite on servers that it starts itself
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/pytest --basetemp "$$folder/t" \
+		--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/ruff check

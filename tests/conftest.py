@@ -62,6 +62,8 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the settings of whoever runs the suite out of the tests, ``.env`` in the current folder included."""
     for name in [name for name in os.environ if name.startswith("PGCONVOY_")]:
         monkeypatch.delenv(name)
+    # Processes of the suite beside each other are given one, and what is printed would wrap there.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("PGCONVOY_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
 
