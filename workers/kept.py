@@ -98,14 +98,16 @@ class KeptConnection:
 
 
 def _begin(connection: Any, name: str) -> Any:
-    begin(connection)
+    # Named before the transaction: waiting for a replica rolls that back at every look.
+    connection.adbc_connection.set_autocommit(True)
     _name(connection, name)
+    begin(connection)
     return connection
 
 
 def _name(connection: Any, name: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL application_name TO {quote_text(name)}")
+        cursor.execute(f"SET application_name TO {quote_text(name)}")
 
 
 def _ended(connection: Any) -> bool:
