@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+import sqlalchemy as sa
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from producer.progress import Pace
@@ -17,6 +18,7 @@ from shared.ledger.progress import read_retries
 from shared.ledger.standing import read_standing
 from shared.records.work import Job
 from shared.settings import shown
+from shared.target.connections import translate_error
 
 _LOOK_S: Final = 0.2
 """Five times a second looks alive, and the end is noticed at once; a look costs one short query."""
@@ -31,6 +33,14 @@ _PATIENCE_S: Final = 120.0
 """A restart of PostgreSQL or Redis, recovery included, is over by then."""
 _WORKER_COMMAND: Final = "celery -A workers.celery_app worker -Q copy,verify,control"
 T = TypeVar("T")
+
+
+def _translated(act: Callable[[], T]) -> T:
+    """Do it; what PostgreSQL says against it becomes one of our errors: a deadlock with workers is tried again."""
+    try:
+        return act()
+    except sa.exc.DBAPIError as error:
+        raise translate_error(error, what="going on with the job") from error
 
 
 def pause_after(look_s: float) -> float:
@@ -97,7 +107,7 @@ class Watch:
             reraise=True,
         )
         try:
-            return attempts(act)
+            return attempts(_translated, act)
         except (UnreachableError, TransientError) as error:
             msg = (
                 f"{error} (tried for {_PATIENCE_S:.0f} s); the job is kept in the ledger:"

@@ -115,6 +115,8 @@ def _ended(connection: Any) -> bool:
     try:
         rollback(connection)
         connection.adbc_connection.set_autocommit(True)
+        with connection.cursor() as cursor:
+            cursor.execute("RESET application_name")  # so that who looks sees that it is idle
     except adbc_driver_manager.Error:
         return False
     return True
