@@ -107,7 +107,7 @@ class Watch:
             reraise=True,
         )
         try:
-            return attempts(_translated, act)
+            return attempts(lambda: _translated(act))
         except (UnreachableError, TransientError) as error:
             msg = (
                 f"{error} (tried for {_PATIENCE_S:.0f} s); the job is kept in the ledger:"
