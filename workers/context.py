@@ -100,19 +100,19 @@ class WorkerContext:
             raise TransientError(msg) from error
 
     @contextmanager
-    def arrow(self, name: str, job_id: int) -> Iterator[Any]:
+    def arrow(self, name: str, job_id: int, *, keep: bool = True) -> Iterator[Any]:
         """Connect to the target for one transaction of columns; see `KeptConnection.use`."""
-        with self._copying.use(f"pgconvoy {name}", job_id) as connection:
+        with self._copying.use(f"pgconvoy {name}", job_id, keep=keep) as connection:
             yield connection
 
     @contextmanager
-    def arrow_for_reads(self, name: str, job_id: int) -> Iterator[Any]:
+    def arrow_for_reads(self, name: str, job_id: int, *, keep: bool = True) -> Iterator[Any]:
         """Connect to the target, or its replica, for verification: one snapshot, and nothing can be written.
 
         Raises:
             TransientError: where the replica does not catch up with the target in time.
         """
-        with self._reading.use(f"pgconvoy {name}", job_id) as connection:
+        with self._reading.use(f"pgconvoy {name}", job_id, keep=keep) as connection:
             if self.settings.target_replica_url is not None:
                 await_replay(connection, self._written_until(), longest_s=self.settings.lock_timeout_s)
             yield connection

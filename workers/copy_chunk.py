@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from workers.copy_columns import copy_columns
 from workers.copy_rows import copy_rows
 from workers.failures import left_to_rescue, sentence_of
 from workers.fingerprint import fingerprint_of
+from workers.kept import swells
 from workers.timing import ChunkTimer, Stage
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,10 @@ def _copy(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan, timer
             return _copy_rows(context, reader, job, chunk, plan, timer)
 
 
+def _connection(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> AbstractContextManager[Any]:
+    return context.arrow(f"copy chunk {chunk.id}", job.id, keep=not swells(plan))
+
+
 def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
     return chunk.attempt >= context.settings.max_attempts
 
@@ -105,7 +110,7 @@ def _is_last(context: WorkerContext, chunk: Chunk) -> bool:
 def _copy_columns(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
-    with context.arrow(f"copy chunk {chunk.id}", job.id) as connection, _translated(chunk, plan):
+    with _connection(context, job, chunk, plan) as connection, _translated(chunk, plan):
         ledger = ArrowLedger(connection)
         # Held before the first row is read: a chunk that nobody holds counts as lost after a few seconds.
         if not hold_if_current(ledger, chunk):
@@ -155,7 +160,7 @@ def _read_columns(
 def _copy_rows(
     context: WorkerContext, reader: SourceReader, job: Job, chunk: Chunk, plan: TablePlan, timer: ChunkTimer
 ) -> CopyResult | None:
-    with context.arrow(f"copy chunk {chunk.id}", job.id) as connection, _translated(chunk, plan):
+    with _connection(context, job, chunk, plan) as connection, _translated(chunk, plan):
         ledger = ArrowLedger(connection)
         if not hold_if_current(ledger, chunk):
             return None

@@ -25,6 +25,7 @@ from shared.target.connections import translate_error
 from workers.building import outcome_of
 from workers.context import WorkerContext
 from workers.failures import noted_and_left_to_rescue
+from workers.kept import swells
 from workers.objects import Built, build_table, existing_objects, missing_builds
 from workers.planned_builds import is_large, new_builds
 
@@ -142,7 +143,7 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
     try:
         with (
             context.source_for_reads(job) as reader,
-            context.arrow_for_reads(f"verify table {table.id}", job.id) as connection,
+            context.arrow_for_reads(f"verify table {table.id}", job.id, keep=not swells(plan)) as connection,
         ):
             rows = reader.count_rows(plan.read.table)
             expected = rows if plan.row_limit is None else min(rows, plan.row_limit)

@@ -11,11 +11,20 @@ import adbc_driver_manager
 
 from shared.errors import NotArrowableError
 from shared.quoting import quote_text
+from shared.records.plan import TablePlan
 from shared.source.reader import SourceReader
 from shared.target.connections import begin, rollback
 
 _INHERITED: Final[list[object]] = []
 """What a parent process opened: never used here and never closed, since closing it here would end it there."""
+_WIDE: Final = 8 * 1024 * 1024
+"""Bytes of a value beyond which a connection is not kept: libpq's buffers grow to the widest message and stay so.
+Measured with values of 50 MB: 64 MB for what was sent, and as much again for what was received."""
+
+
+def swells(plan: TablePlan) -> bool:
+    """Whether a table's values leave a connection with large buffers."""
+    return any((column.longest or 0) > _WIDE for column in plan.columns)
 
 
 class KeptConnection:
@@ -35,7 +44,7 @@ class KeptConnection:
         self._newest_job = 0
 
     @contextmanager
-    def use(self, name: str, job_id: int) -> Iterator[Any]:
+    def use(self, name: str, job_id: int, *, keep: bool = True) -> Iterator[Any]:
         """Hand the connection out for one transaction, which is rolled back where the user did not commit it.
 
         It is closed instead of kept after any error of the server's or the driver's.
@@ -44,6 +53,7 @@ class KeptConnection:
             name: What pg_stat_activity shows meanwhile.
             job_id: The job it is for. A type that was made after the connection was opened (citext, by the producer)
                 is unknown to the driver, so a newer job gets a newer connection: its types were made before it.
+            keep: False: it is closed after this use, for what it holds by then (see `swells`).
 
         Raises:
             ConvoyError: where none can be opened.
@@ -53,12 +63,12 @@ class KeptConnection:
             yield connection
         except NotArrowableError as error:
             # Said by ourselves, before the server had to refuse anything: the connection is as good as before.
-            self._put_back(connection, healthy=error.__cause__ is None)
+            self._put_back(connection, healthy=keep and error.__cause__ is None)
             raise
         except BaseException:
             self._put_back(connection, healthy=False)
             raise
-        self._put_back(connection, healthy=True)
+        self._put_back(connection, healthy=keep)
 
     def close(self) -> None:
         """Close it where it is idle; the next use opens another."""

@@ -21,6 +21,7 @@ from shared.ledger.jobs import read_job, read_table
 from shared.points import Point, reach
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
+from workers.kept import swells
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         begun = monotonic()
         with (
             context.source_for_reads(job) as reader,
-            context.arrow_for_reads(f"verify chunk {chunk_id}", job.id) as connection,
+            context.arrow_for_reads(f"verify chunk {chunk_id}", job.id, keep=not swells(table.plan)) as connection,
         ):
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
             context.refuse_changed(reader, job)

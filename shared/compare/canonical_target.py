@@ -51,7 +51,8 @@ def canonical_target(value: Any, kind: TypeKind) -> Form:
 def plain_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """One array without chunks, of a type that Arrow's kernels know."""
     if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+        # Combining copies even a single one, which may be as large as a batch.
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
     return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 

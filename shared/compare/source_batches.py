@@ -15,7 +15,7 @@ from shared.errors import NotArrowableError
 from shared.records.keys import ChunkRange, KeyRange, NullKeys, RawText, SourceRow, Value
 from shared.records.plan import TablePlan, TableRead, TargetColumn, TypeKind
 from shared.records.source import ChunkKeyKind
-from shared.records.stored import WIDE_CLASSES, Mask, Parts, StoredAs, StoredBatch, size_of
+from shared.records.stored import WIDE_CLASSES, Mask, Parts, StoredAs, StoredBatch, binary_array, size_of
 from shared.source.reader import SourceReader
 
 Column: TypeAlias = pa.Array | list[Value]
@@ -141,15 +141,9 @@ def packed(values: list[Value]) -> Column:
     """Values of a single storage class as an Arrow array, which is compared many times faster."""
     classes = {type(value) for value in values} - {type(None)}
     arrow_type = _ARROW_TYPES.get(next(iter(classes))) if len(classes) == 1 else None
-    if arrow_type == pa.binary() and len(values) == 1:
-        return _one_blob(values[0])
+    if arrow_type == pa.binary():
+        return binary_array(values)  # type: ignore[arg-type]  # bytes, as their class says
     return pa.array(values, arrow_type) if arrow_type is not None else values
-
-
-def _one_blob(blob: Value) -> pa.Array:
-    """One blob as an array without a copy: it may be very wide."""
-    offsets = np.array([0, len(blob)], np.int32)  # type: ignore[arg-type]  # bytes, as the caller saw
-    return pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(blob)])
 
 
 def _decoded(raw: bytes | None) -> Value:
@@ -225,6 +219,7 @@ def _bounded(rows: Iterable[SourceRow]) -> Iterator[SourceBatch]:
     for row in rows:
         held.append(row)
         width += sum(len(value) for value in row.values if isinstance(value, str | bytes))
+        del row  # before the next one is read, which may be as wide
         if len(held) >= _CAREFUL_ROWS or width >= _BATCH_BYTES:
             yield _from_rows(held)
             held, width = [], 0

@@ -129,10 +129,21 @@ def _parts(values: Sequence[Value]) -> Parts:
 
 def _part(values: Sequence[Value], arrow_type: pa.DataType) -> pa.Array:
     own = [value if value is not None and _CLASSES[type(value)] == arrow_type else None for value in values]
+    if arrow_type == pa.binary():
+        return binary_array(own)  # type: ignore[arg-type]  # bytes, as their class says
     if arrow_type != pa.string():
         return pa.array(own, arrow_type)
-    stored = pa.array([None if value is None else _bytes(value) for value in own], pa.binary())
+    stored = binary_array([None if value is None else _bytes(value) for value in own])
     return pa.Array.from_buffers(pa.string(), len(stored), stored.buffers(), stored.null_count)
+
+
+def binary_array(values: Sequence[bytes | None]) -> pa.Array:
+    """Values as a binary array; one that is alone, and may be very wide, without a copy."""
+    (only, *others) = values
+    if only is None or others:
+        return pa.array(values, pa.binary())
+    offsets = np.array([0, len(only)], np.int32)
+    return pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(only)])
 
 
 def _bytes(text: Value) -> bytes:

@@ -99,7 +99,8 @@ def _without_seed(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Leave our own first row out."""
     first = True
     for batch in stream:
-        yield batch.slice(1) if first else batch
+        if not first or batch.num_rows > 1:
+            yield batch.slice(1) if first else batch
         first = False
         del batch  # before the next one is read, which may be as large; so below
 

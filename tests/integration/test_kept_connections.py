@@ -118,6 +118,26 @@ def test_a_connection_that_the_server_closed_is_replaced_before_the_first_statem
             assert ask(connection, SESSION)[0] == "pgconvoy two"
 
 
+def test_a_connection_with_swollen_buffers_is_not_kept(context: WorkerContext) -> None:
+    """Neither where the use committed, nor where it gave up before the server refused anything."""
+
+    def give_up(keep: bool) -> None:  # noqa: FBT001 - stands for two uses
+        with context.arrow("two", 1, keep=keep) as connection:
+            found.append(process_of(connection))
+            msg = "for a reason of ours"
+            raise NotArrowableError(msg)
+
+    found: list[int] = []
+    for keep in (False, True):
+        for use in (context.arrow, context.arrow_for_reads):
+            with use("one", 1, keep=keep) as connection:
+                found.append(process_of(connection))
+        with pytest.raises(NotArrowableError):
+            give_up(keep)
+    assert len(set(found)) == 5
+    assert found[3] == found[5]  # the one that copies and was kept
+
+
 def test_a_connection_lost_in_the_middle_of_a_transaction_is_not_mended_there(
     context: WorkerContext, target_url: str
 ) -> None:

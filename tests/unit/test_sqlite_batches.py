@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from shared.errors import NotArrowableError
@@ -88,6 +89,23 @@ def test_values_far_wider_than_the_others_are_unread(database: Path) -> None:
     look = StoredAs(classes=(TEXT,), certain=True)
     batches = _read(_opened(database, script), look, BatchSize(rows=4, batch_bytes=1, widest=11))
     assert list(_shown(batches)) == [("short",), (None, "unread"), (None,)]
+
+
+def test_a_wide_value_that_stands_alone_is_not_copied(database: Path) -> None:
+    """Not as the driver reads it, the chunk's first one included, and not as a row becomes columns."""
+    reader = _opened(database, "CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(1000000)), (zeroblob(1000000))")
+    read = TableRead(table="t", chunk_key=ROWID, columns=("v",))
+    look = StoredAs(classes=(BLOB,), certain=True)
+    before = pa.total_allocated_bytes()
+    with (
+        reader,
+        closing(reader.read_batches(read, KeyRange(), [look], BatchSize(rows=1, batch_bytes=1, widest=None))) as rows,
+    ):
+        for batch in rows:
+            assert pa.total_allocated_bytes() - before < 100_000
+            columns = batch_of([SourceRow((1,), (bytes(batch.columns[0][0][0].as_buffer()),))])
+            assert len(columns.columns[0][0][0].as_buffer()) == 1_000_000
+            assert pa.total_allocated_bytes() - before < 100_000
 
 
 def test_rows_of_a_batch_are_found_again_by_their_keys(database: Path) -> None:
