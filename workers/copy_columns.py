@@ -25,7 +25,7 @@ from workers.copy_rows import RecordRejects, RowCopy
 from workers.fingerprint import ColumnsDigest
 from workers.timing import ChunkTimer, Stage
 
-_BATCH_BYTES: Final = 8 * 1024 * 1024
+BATCH_BYTES: Final = 8 * 1024 * 1024
 """Source bytes of a batch; the columns, their converted form and what the drivers hold are each about as large."""
 _NUMBERS: Final = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 """Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
@@ -56,8 +56,8 @@ def copy_columns(
         ConvoyError: anything else that the source or the target says.
     """
     copy = _ColumnCopy(reader, connection, plan, timer, record)
-    looks = [_look(column, plan) for column in plan.columns]
-    size = size_of(looks, row_bytes=plan.row_bytes, batch_bytes=_BATCH_BYTES)
+    looks = [look_of(column, plan) for column in plan.columns]
+    size = size_of(looks, row_bytes=plan.row_bytes, batch_bytes=BATCH_BYTES)
     # Closed also where it ends half way: the source cannot be closed while it is read.
     with closing(reader.read_batches(plan.read, key_range, looks, size)) as batches:
         for batch in timer.each(Stage.READ, batches):
@@ -66,7 +66,8 @@ def copy_columns(
     return copy.settle()
 
 
-def _look(column: TargetColumn, plan: TablePlan) -> StoredAs:
+def look_of(column: TargetColumn, plan: TablePlan) -> StoredAs:
+    """How a column is asked for, by what the plan knows of its values."""
     return StoredAs(
         classes=column.classes,
         certain=not plan.sampled,
@@ -148,7 +149,7 @@ def _bounded(rows: Iterable[SourceRow]) -> Iterator[list[SourceRow]]:
         held.append(row)
         width += sum(len(value) for value in row.values if isinstance(value, str | bytes))
         del row
-        if len(held) >= _ROWS_AGAIN or width >= _BATCH_BYTES:
+        if len(held) >= _ROWS_AGAIN or width >= BATCH_BYTES:
             yield held
             held, width = [], 0
     if held:

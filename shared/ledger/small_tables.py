@@ -59,12 +59,15 @@ def take_small_tables(ledger: Ledger, job_id: int) -> tuple[SmallTable, ...]:
         .with_for_update(skip_locked=True, key_share=True)
         .cte("picked")
     )
-    sent = (
-        sa.update(chunks)
-        .where(chunks.c.table_id == picked.c.id, waiting)
-        .values(enqueued_at=sa.func.clock_timestamp())
-        .cte("sent")
+    # Not waited for: a claim holds its chunk and then wants the table, which is held here.
+    free = (
+        sa.select(chunks.c.id)
+        .join(picked, chunks.c.table_id == picked.c.id)
+        .where(waiting)
+        .with_for_update(skip_locked=True, key_share=True, of=chunks)
+        .cte("free")
     )
+    sent = sa.update(chunks).where(chunks.c.id == free.c.id).values(enqueued_at=sa.func.clock_timestamp()).cte("sent")
     statement = (
         sa.update(tables)
         .where(tables.c.id == picked.c.id)

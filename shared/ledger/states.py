@@ -82,6 +82,8 @@ class JobState(enum.StrEnum):
     """At least one table failed; the others are complete."""
     CANCELLED = "cancelled"
     """The operator ended it; chunks that were copied stay."""
+    ROLLED_BACK = "rolled_back"
+    """What it made is gone again. Nothing follows but a new job."""
 
 
 CHUNK_MOVES: Final = MappingProxyType(
@@ -125,16 +127,25 @@ JOB_MOVES: Final = MappingProxyType(
         JobState.VERIFYING: frozenset(
             {JobState.COMPLETED, JobState.COMPLETED_WITH_REJECTS, JobState.FAILED, JobState.CANCELLED}
         ),
-        JobState.COMPLETED: frozenset({JobState.VERIFYING}),
-        JobState.COMPLETED_WITH_REJECTS: frozenset({JobState.VERIFYING, JobState.COPYING}),
-        JobState.FAILED: frozenset({JobState.COPYING, JobState.VERIFYING}),
-        JobState.CANCELLED: frozenset({JobState.COPYING, JobState.VERIFYING}),
+        JobState.COMPLETED: frozenset({JobState.VERIFYING, JobState.ROLLED_BACK}),
+        JobState.COMPLETED_WITH_REJECTS: frozenset({JobState.VERIFYING, JobState.COPYING, JobState.ROLLED_BACK}),
+        JobState.FAILED: frozenset({JobState.COPYING, JobState.VERIFYING, JobState.ROLLED_BACK}),
+        JobState.CANCELLED: frozenset({JobState.COPYING, JobState.VERIFYING, JobState.ROLLED_BACK}),
+        JobState.ROLLED_BACK: frozenset(),
     }
 )
 
 TABLE_ENDS: Final = frozenset({TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED})
 BUILD_ENDS: Final = frozenset({BuildState.BUILT, BuildState.LEFT_OUT, BuildState.FAILED})
-JOB_ENDS: Final = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_REJECTS, JobState.FAILED, JobState.CANCELLED})
+JOB_ENDS: Final = frozenset(
+    {
+        JobState.COMPLETED,
+        JobState.COMPLETED_WITH_REJECTS,
+        JobState.FAILED,
+        JobState.CANCELLED,
+        JobState.ROLLED_BACK,
+    }
+)
 
 
 def sources_of(target: ChunkState | TableState | JobState) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ jobs = sa.Table(
     sa.Column("in_flight", sa.Integer, comment="how many chunks may be copied at once now; NULL: any number"),
     sa.Column("load", JSONB(none_as_null=True), comment="the load as it was last measured"),
     _moment("paced_until", comment="under a limit of bytes a second: when the next chunk may begin"),
+    _moment("paused_at", comment="since when nothing is begun; NULL: it is not paused"),
     sa.CheckConstraint(_one_of("state", JobState), name="jobs_state"),
     sa.CheckConstraint(f"(state IN ({_listed(JOB_ENDS)})) = (ended_at IS NOT NULL)", name="jobs_ended"),
 )
@@ -195,6 +196,18 @@ rejects = sa.Table(
     sa.Column("row", JSONB, nullable=False, comment="the whole row, each value with its storage class"),
     sa.Column("reason", sa.Text, nullable=False),
     _moment("found_at", nullable=False, server_default=sa.func.clock_timestamp()),
+)
+
+undo = sa.Table(
+    "undo",
+    metadata,
+    _identity(),
+    _reference("job_id", "jobs"),
+    _reference("table_id", "tables"),
+    _reference("chunk_id", "chunks"),
+    sa.Column("before", sa.Text, comment="the target's row before it was changed, as text; NULL: it was inserted"),
+    sa.Column("after", sa.Text, nullable=False, comment="the row as the job left it, as text"),
+    comment="what a job did to rows of tables that were there before it, where it was asked to remember",
 )
 
 mismatches = sa.Table(

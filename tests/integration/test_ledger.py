@@ -17,6 +17,7 @@ from shared.ledger.attempts import (
     fail_if_current,
     finish_if_current,
     hold_if_current,
+    mark_started,
     note_commit,
     record_rejects,
     rescue_lost,
@@ -44,6 +45,7 @@ from shared.ledger.queueing import (
     take_pending,
     take_uncompared,
 )
+from shared.ledger.small_tables import take_small_tables
 from shared.ledger.states import ChunkState
 from shared.ledger.steps import Step
 from shared.ledger.tables import SCHEMA, chunks, jobs, metadata, tables
@@ -402,6 +404,19 @@ def test_rescue_waits_for_nobody(store: LedgerStore) -> None:
     with store.transaction() as ledger:
         assert forget_messages(ledger, job_id, older_than_s=0) == 1
         assert take_finish_table(ledger, table_id)
+
+
+def test_sending_small_tables_does_not_wait_for_a_claim(store: LedgerStore) -> None:
+    """A claim holds its chunk and then wants the table: a sender that held the table must not wait for the chunk."""
+    job_id, table_id = record(store, chunks=1)
+    with store.transaction() as claiming:
+        assert claim_if_pending(claiming, chunk_ids(store, table_id)[0], "w:1") is not None
+        with store.transaction() as sending:
+            sending.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            assert [table.id for table in take_small_tables(sending, job_id)] == [table_id]
+        mark_started(claiming, table_id)
+    with store.transaction() as ledger:
+        assert take_small_tables(ledger, job_id) == ()
 
 
 def test_a_held_table_lets_rows_refer_to_it(store: LedgerStore) -> None:
