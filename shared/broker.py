@@ -23,6 +23,7 @@ from shared.messages import (
     COPY_CHUNK,
     FINISH_JOB,
     FINISH_TABLE,
+    PRIORITIES,
     PROBE,
     QUEUES,
     RESCUE,
@@ -236,7 +237,8 @@ class Broker:
             chord(header, self._signature(FINISH_TABLE, table_id), app=self._app).apply_async()
 
     def _signature(self, task: str, number: int) -> Any:
-        return self._app.signature(task, args=(number,), immutable=True, queue=ROUTES[task])
+        priority = PRIORITIES.get(task, 0)
+        return self._app.signature(task, args=(number,), immutable=True, queue=ROUTES[task], priority=priority)
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

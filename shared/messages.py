@@ -31,5 +31,12 @@ ROUTES: Final = MappingProxyType(
     }
 )
 
+LAST: Final = 9
+"""The priority of what may wait for all else: 0 comes first and 9 last (kombu's Redis transport; RabbitMQ's queues, as
+they are declared here, know none)."""
+PRIORITIES: Final = MappingProxyType({VERIFY_CHUNK: LAST})
+"""Comparisons come by the thousand, and a build that was sent after them would wait for all of them, its table's own
+comparisons behind it. Measured on TPC-H at scale 1: the last index was there after 38 s instead of 21 s."""
+
 PROBE: Final = "pgconvoy_probe"
 """The remote-control command that asks a worker what it can see."""
