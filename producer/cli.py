@@ -20,6 +20,7 @@ from producer.checking import exit_code_of_check
 from producer.failing import DEBUG_VARIABLE, explain
 from producer.interrupting import interrupt_once
 from producer.records import JobProgress, exit_code_of
+from producer.repairing import verify_and_repair
 from producer.session import finish, listening, settings_of
 from producer.wording import counted
 from shared.errors import ExitCode
@@ -165,6 +166,9 @@ app.command()(throttle_command.throttle)
 def verify(
     job: given.Job = None,
     *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Copy the rows that differ again, and compare those again.")
+    ] = False,
     target: given.Target = None,
     broker: given.Broker = None,
     workers: given.Workers = None,
@@ -173,7 +177,7 @@ def verify(
     """Compare every value of both sides again; exits with 1 and names what differs."""
     settings = settings_of(target=target, broker=broker, workers=workers)
     with listening(as_json=as_json) as listener:
-        end = commands.verify(settings, job, listener)
+        end = verify_and_repair(settings, job, listener) if repair else commands.verify(settings, job, listener)
     finish(end, as_json=as_json)
 
 

@@ -64,14 +64,14 @@ def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
         if chunk is None:
             return 0
         rows = [SourceRow(reject.key, reject.values) for reject in rejects_of(ledger, chunk_id)]
-        with _without_own_triggers(ledger, plan):
+        with own_triggers_off(ledger, plan):
             result = write_carefully(ledger.connection.connection.dbapi_connection, [rows], plan, reject_orphans=True)
         record_replay(ledger, chunk, plan, result)
         return result.rows
 
 
 @contextmanager
-def _without_own_triggers(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None]:
+def own_triggers_off(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None]:
     """Keep triggers still that did not fire either when the table's rows came.
 
     Those are all of a table that is ours, and what another one went without.

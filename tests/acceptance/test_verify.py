@@ -132,3 +132,39 @@ from workers.celery_app import app
         "every": "failed",
         "loose": "completed",
     }
+
+
+def test_what_differs_is_copied_again_by_its_keys(copied: Path, producer: Producer, target_url: str) -> None:
+    """Changed, deleted and added rows are as the source has them afterwards, and compared; no other was touched."""
+    assert copied.exists()
+    keyed = [change for change, _, key, _ in CHANGES.values() if key]
+    execute(target_url, *keyed)
+    untouched = rows(target_url, "SELECT xmin::text FROM codes WHERE code = 'c'")
+    end = producer("verify", "--repair")
+    assert "4 rows copied again" in end.out
+    assert end.code == 0
+    assert rows(target_url, "SELECT id FROM every ORDER BY id") == [(1,), (2,), (3,)]
+    assert rows(target_url, "SELECT xmin::text FROM codes WHERE code = 'c'") == untouched
+
+
+def test_what_cannot_be_repaired_stays_and_is_told(copied: Path, producer: Producer, target_url: str) -> None:
+    """A row that others refer to is not removed, and a table without a key is only told about: exit 1."""
+    assert copied.exists()
+    execute(
+        target_url,
+        "INSERT INTO every (id) VALUES (98), (99)",
+        "CREATE TABLE child (every_id bigint REFERENCES every ON DELETE CASCADE)",
+        "INSERT INTO child VALUES (99)",
+        "DELETE FROM loose WHERE x = 2",
+    )
+    end = producer("verify", "--repair", code=1)
+    assert "table loose has no key" in end.err
+    assert rows(target_url, "SELECT id FROM every WHERE id > 90") == [(99,)]
+    assert rows(target_url, "SELECT every_id FROM child") == [(99,)]
+
+
+def rows(url: str, question: str) -> list[tuple[object, ...]]:
+    """Ask the target."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        return list(cursor.fetchall())
