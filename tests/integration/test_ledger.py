@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from ledgerkit import open_ledger, plan_of, record
 
 from shared.errors import OperatorError
+from shared.ledger import upgrade
 from shared.ledger.attempts import (
     claim_if_pending,
     fail_if_current,
@@ -105,6 +109,14 @@ def test_migrations_make_exactly_the_tables_of_the_code(store: LedgerStore) -> N
         }
         context = MigrationContext.configure(ledger.connection, opts=options)
         assert compare_metadata(context, metadata) == []
+
+
+def test_migrations_are_named_after_their_versions() -> None:
+    """The newest version is told by the files' names, without what runs them."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+    for revision in ScriptDirectory.from_config(config).walk_revisions():
+        assert Path(revision.path).name.startswith(f"{revision.revision}_")
 
 
 def test_a_ledger_of_a_newer_version_is_refused(store: LedgerStore) -> None:
