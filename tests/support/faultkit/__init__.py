@@ -6,8 +6,11 @@
         fault = wire.arm(Act.CUT, b"COMMIT", after=b"COPY ")
         ...
         fault.await_done()
+
+`Cluster` is a PostgreSQL of a test module's own; `faultkit.rig` holds a job whose workers live in the test's process.
 """
 
+from faultkit.cluster import PASSWORD, Cluster
 from faultkit.wire import Act, Fault, Way, Wire
 
-__all__ = ["Act", "Fault", "Way", "Wire"]
+__all__ = ["PASSWORD", "Act", "Cluster", "Fault", "Way", "Wire"]
