@@ -12,6 +12,7 @@ from producer.records import Listener
 from shared.errors import SourceError
 from shared.records.plan import JobOptions
 from shared.records.source import Unreadable
+from shared.redact import redact
 from shared.settings import Settings, shown
 from shared.source.kinds import is_readable_in_place, open_source, salvage_source, snapshot_source
 from shared.source.reader import SourceReader
@@ -59,6 +60,7 @@ def frozen_source(settings: Settings, listener: Listener, options: JobOptions) -
     """
     original = url_of(path_of(required_source(settings)))
     if not options.snapshot:
+        _refuse_secret(original)
         with open_source(original, frozen=False) as reader:
             yield FrozenSource(original, reader, original=original, is_copy=False)
         return
@@ -77,6 +79,16 @@ def frozen_source(settings: Settings, listener: Listener, options: JobOptions) -
     finally:
         if source is None or source.is_unused_copy:
             path_of(copy).unlink(missing_ok=True)
+
+
+def _refuse_secret(url: str) -> None:
+    """Refuse a path that workers could not be told: what looks like a secret is not written into the ledger."""
+    if redact(url) != url:
+        msg = (
+            f"the source {redact(url)} has what looks like a password in its path, which the ledger may not hold:"
+            " let pgconvoy take a snapshot (leave out --no-snapshot), or rename the file"
+        )
+        raise SourceError(msg)
 
 
 def _copied(original: str, folder: Path, listener: Listener, options: JobOptions) -> tuple[str, tuple[Unreadable, ...]]:

@@ -5,12 +5,15 @@ Where a setting's reason is not told beside it, it stands in Celery's documentat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from celery import Celery, chord
+from celery.schedules import schedule
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -49,21 +52,27 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         OperatorError: where no broker is set, or it needs a result URL of its own.
     """
     return {
-        "broker_url": settings.broker,
-        "result_backend": result_url(settings),
+        "broker_url": _verifying(settings.broker),
+        "result_backend": _verifying(result_url(settings)),
         **_content(),
         **_queues(),
         **_delivery(settings),
         **_redis(settings),
         **_worker(),
+        "beat_scheduler": "celery.beat:Scheduler",  # nothing kept in a file: its moments mean nothing after a restart
         "beat_schedule": {
             "rescue": {
                 "task": RESCUE,
-                "schedule": settings.rescue_interval_s,
-                "options": {"expires": settings.rescue_interval_s, "queue": CONTROL_QUEUE},
+                "schedule": schedule(settings.rescue_interval_s, nowfun=_steady_now),
+                "options": {"queue": CONTROL_QUEUE},  # no `expires`: a worker whose clock is fast would drop them all
             }
         },
     }
+
+
+def _steady_now() -> datetime:
+    """A clock for beat that nobody sets: after a wall clock was put back an hour, nothing would be due for an hour."""
+    return datetime.fromtimestamp(time.monotonic(), UTC)
 
 
 def result_url(settings: Settings) -> str:
@@ -85,6 +94,13 @@ def result_url(settings: Settings) -> str:
         raise OperatorError(msg)
     database = int(url.path.strip("/") or 0)
     return urlunsplit(url._replace(path=f"/{database + 1}"))
+
+
+def _verifying(url: str) -> str:
+    """Make TLS ask for a certificate it can trust where the URL does not say: kombu would take any, silently."""
+    if not url.startswith("rediss://") or "ssl_cert_reqs=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def _content() -> dict[str, Any]:
@@ -209,9 +225,13 @@ class Broker:
         self._send(FINISH_JOB, job_id)
 
     def waiting(self) -> int:
-        """How many messages of ours wait in the queues, those in workers' hands aside."""
+        """How many messages for a job's work wait in the queues, those in workers' hands aside.
+
+        What beat asks of a controller is not among them: it may wait for ever where there is none.
+        """
+        queues = set(ROUTES.values()) - {CONTROL_QUEUE}
         with self._reported(), self._app.connection_for_write() as connection, connection.channel() as channel:
-            return sum(Queue(name)(channel).queue_declare(passive=False).message_count for name in QUEUES)
+            return sum(Queue(name)(channel).queue_declare(passive=False).message_count for name in queues)
 
     def probe(self, source: dict[str, str], *, timeout_s: float) -> dict[str, dict[str, Any]]:
         """Ask every worker what it can see.

@@ -21,10 +21,12 @@ from pydantic_settings import (
 )
 
 from shared.errors import OperatorError
+from shared.passwords import with_password
 from shared.records.rules import Rule
-from shared.redact import redact
+from shared.redact import redact, remember_secrets
 
 _SECRETS_DIR = Path("/run/secrets")
+_URLS: Final = ("source_url", "source_replica_url", "target_url", "target_replica_url", "broker_url", "result_url")
 _TOML = "pgconvoy.toml"
 _MIB = 1024 * 1024
 Seconds = Annotated[float, Field(gt=0)]
@@ -74,8 +76,14 @@ class Settings(BaseSettings):
     target_url: SecretStr | None = Field(
         None, description="PostgreSQL: postgresql://user:password@host/database. Unset: an embedded server."
     )
+    target_password: SecretStr | None = Field(
+        None, description="The target's password where its URL has none, not percent-encoded; best as a secret file."
+    )
     broker_url: SecretStr | None = Field(
         None, description="Celery's broker: redis://host/0 or amqp://… Unset: a fleet of its own for each job."
+    )
+    broker_password: SecretStr | None = Field(
+        None, description="The broker's password where its URL has none, not percent-encoded; best as a secret file."
     )
     result_url: SecretStr | None = Field(
         None, description="Where chords are counted. Unset: the broker's next Redis database."
@@ -232,7 +240,7 @@ def load_settings(**options: Any) -> Settings:
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        return _with_passwords(Settings(**given))
     except ValidationError as error:
         found = error.errors(include_url=False)
         msg = "the settings are not usable: " + "; ".join(map(_wrong, found))
@@ -240,6 +248,25 @@ def load_settings(**options: Any) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{Path(_TOML).resolve()} cannot be read as TOML: {error}"
         raise OperatorError(msg) from None
+
+
+def _with_passwords(settings: Settings) -> Settings:
+    """Write the passwords into the URLs that have none, and hide all of them from now on."""
+    complete = {}
+    for names, password in (
+        (("target_url", "target_replica_url"), settings.target_password),
+        (("broker_url", "result_url"), settings.broker_password),
+    ):
+        for name in names:
+            url = getattr(settings, name)
+            if url is not None and password is not None:
+                complete[name] = SecretStr(with_password(url.get_secret_value(), password.get_secret_value()))
+    settings = settings.model_copy(update=complete)
+    for name in _URLS:
+        url = getattr(settings, name)
+        if url is not None:
+            remember_secrets(url.get_secret_value())
+    return settings
 
 
 def shown(url: SecretStr | str | None) -> str:

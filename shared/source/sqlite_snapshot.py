@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -28,6 +29,9 @@ _STEP_PAGES: Final = 16_384
 """Pages a step of the backup: 64 MiB with usual pages, so that Ctrl-C is heard within a fraction of a second."""
 _SPARE_BYTES: Final = 16 * 1024 * 1024
 """Left free on the disk: the ledger's clients and logs may share it."""
+_UNUSUAL: Final = re.compile(r"[^\w.-]")
+_LONGEST_STEM: Final = 40
+"""Characters; a name may have 255 bytes, and moment, number and endings come on top."""
 _COPY_ATTEMPTS: Final = 3
 """How often a plain copy is tried again when the source changed meanwhile."""
 _UNWRITABLE: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
@@ -45,7 +49,7 @@ def snapshot_sqlite(path: Path, folder: Path) -> str:
     look_at(path)
     _make_folder(folder)
     _refuse_full_disk(path, folder)
-    unique = f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.sqlite"
+    unique = f"{_plain_name(path)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.sqlite"
     whole, partial = folder / unique, folder / f".{unique}.partial"
     try:
         _write(path, partial)
@@ -58,6 +62,11 @@ def snapshot_sqlite(path: Path, folder: Path) -> str:
         for leftover in (partial, *(side_file(partial, suffix) for suffix in (*SIDE_FILES, "-shm"))):
             leftover.unlink(missing_ok=True)
     return url_of(whole)
+
+
+def _plain_name(path: Path) -> str:
+    """What of a file's name the copy's keeps: a token after its question mark would stand in the ledger."""
+    return _UNUSUAL.sub("_", path.stem.partition("?")[0])[:_LONGEST_STEM] or "source"
 
 
 def _make_folder(folder: Path) -> None:
@@ -153,6 +162,7 @@ def _readable(path: Path, folder: Path) -> Iterator[sqlite3.Connection]:
 
 def _copy_with_side_files(path: Path, room: Path) -> Path:
     """Copy a database with its -wal or hot journal, and again if anything moved meanwhile."""
+    path = path.resolve()  # what belongs to it lies beside the file, not beside a link to it
     files = [path, *(side_file(path, suffix) for suffix in SIDE_FILES if side_file_bytes(path, suffix))]
     for _ in range(_COPY_ATTEMPTS):
         before = _moments(files)

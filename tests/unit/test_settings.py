@@ -43,6 +43,37 @@ def test_secrets_are_read_from_their_folder(tmp_path: Path) -> None:
     assert Settings(_secrets_dir=tmp_path).target == _TARGET
 
 
+@pytest.mark.parametrize(
+    ("url", "complete"),
+    [
+        ("postgresql://ada@db/shop", "postgresql://ada:p%40ss%2F%20w%22rd@db/shop"),
+        (
+            "postgresql://db:5432/shop?sslmode=verify-full",
+            "postgresql://:p%40ss%2F%20w%22rd@db:5432/shop?sslmode=verify-full",
+        ),
+        ("postgresql://ada:own@db/shop", "postgresql://ada:own@db/shop"),
+        ("postgresql://db/shop?user=ada&password=own", "postgresql://db/shop?user=ada&password=own"),
+    ],
+)
+def test_a_password_of_its_own_is_written_into_a_url_that_has_none(
+    url: str, complete: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret file holds the password as it is; nobody has to percent-encode it."""
+    monkeypatch.setenv("PGCONVOY_TARGET_URL", url)
+    monkeypatch.setenv("PGCONVOY_TARGET_PASSWORD", 'p@ss/ w"rd')
+    assert load_settings().target == complete
+
+
+def test_the_brokers_password_serves_results_too_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local fleet's Redis is guarded by the file system and takes no login."""
+    monkeypatch.setenv("PGCONVOY_BROKER_PASSWORD", "s3 cret")
+    settings = load_settings(broker_url="redis://ada@h/0", result_url="rediss://h/1")
+    assert settings.broker == "redis://ada:s3%20cret@h/0"
+    assert settings.result_url is not None
+    assert settings.result_url.get_secret_value() == "rediss://:s3%20cret@h/1"
+    assert load_settings(broker_url="redis+socket:///tmp/x").broker == "redis+socket:///tmp/x"
+
+
 def test_an_option_that_was_not_given_overrides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """None means: not given."""
     monkeypatch.setenv("PGCONVOY_WORKERS", "5")
