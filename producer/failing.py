@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import ConvoyError, ExitCode, TransientError
+from shared.printable import printable, printable_lines
 from shared.redact import redact
 from shared.settings import load_settings
 
@@ -32,8 +33,8 @@ def explain(error: Exception) -> ExitCode:
 
 def _tell(error: Exception, sentence: str) -> None:
     if _debugging():
-        sys.stderr.write(redact("".join(traceback.format_exception(error))))
-    sys.stderr.write(redact(f"producer: {sentence}\n"))
+        sys.stderr.write(printable_lines(redact("".join(traceback.format_exception(error)))))
+    sys.stderr.write(f"producer: {printable(redact(sentence))}\n")
 
 
 def _debugging() -> bool:
@@ -44,7 +45,7 @@ def _keep_traceback(error: Exception) -> str:
     try:
         path = _log_path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(redact("".join(traceback.format_exception(error))))
+        path.write_text(printable_lines(redact("".join(traceback.format_exception(error)))))
     except (OSError, ConvoyError):
         return "run it again with `producer --debug …` to see where"
     return f"its traceback is in {path}"

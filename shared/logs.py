@@ -6,17 +6,21 @@ import logging
 import sys
 import time
 
+from shared.printable import printable_lines
 from shared.redact import redact
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, traceback included, and takes the passwords out of the whole."""
+    """Formats a record, traceback included, and takes the passwords out of the whole.
+
+    What is in it may come from a source: it can neither steer a terminal nor begin a line as if it were another event.
+    """
 
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one record."""
-        return redact(super().format(record))
+        """Render one record; all lines after its first are indented."""
+        return printable_lines(redact(super().format(record))).replace("\n", "\n    ")
 
 
 def set_up_logs(level: int | str = logging.INFO, *, file: str | None = None) -> None:

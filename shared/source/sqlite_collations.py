@@ -28,7 +28,7 @@ def stand_in(connection: sqlite3.Connection) -> None:
     """Register something for each collation that the schema names. A schema that cannot be read is left alone."""
     try:
         rows = connection.execute("SELECT sql FROM main.sqlite_schema WHERE sql LIKE '%collate%'").fetchall()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return
     for name in sorted({_plain(found[1]) for (sql,) in rows for found in _NAMED.finditer(str(sql))}):
         if name and not is_built_in(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from adbc_driver_manager import Error as AdbcError
 
 from shared.errors import ConvoyError, SourceError, TransientError
 from shared.source.sqlite_collations import stand_in
+from shared.source.sqlite_defences import defend
 from shared.source.sqlite_virtual_rows import lay_open
 
 _SCHEME: Final = "sqlite://"
@@ -67,6 +69,7 @@ class SqliteFile:
                 self.uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
+                defend(connection)
                 stand_in(connection)
                 lay_open(connection)
                 connection.execute("PRAGMA query_only = ON")
@@ -140,6 +143,9 @@ def look_at(path: Path) -> None:
         SourceError: where it is missing, a folder, unreadable, empty, no SQLite database or an encrypted one.
     """
     try:
+        if odd := _odd_kind(path):  # before it is opened: a pipe would be waited for
+            msg = f"the source {path} is {odd}: name a SQLite file"
+            raise SourceError(msg)
         with path.open("rb") as stream:
             beginning = stream.read(_ENTROPY_BYTES)
     except FileNotFoundError:
@@ -154,6 +160,18 @@ def look_at(path: Path) -> None:
         msg = _finding(path, beginning)
     if msg:
         raise SourceError(msg)
+
+
+def _odd_kind(path: Path) -> str:
+    """What a path names that is neither a file nor a folder; links are followed."""
+    mode = path.stat().st_mode
+    kinds = {
+        stat.S_ISFIFO: "a pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+        stat.S_ISBLK: "a device",
+    }
+    return next((name for is_such, name in kinds.items() if is_such(mode)), "")
 
 
 def _finding(path: Path, beginning: bytes) -> str:
@@ -193,8 +211,9 @@ def _entropy(sample: bytes) -> float:
 
 
 def side_file(path: Path, suffix: str) -> Path:
-    """Name the -wal, -shm or -journal of a database."""
-    return path.with_name(path.name + suffix)
+    """Name the -wal, -shm or -journal of a database: beside the file itself, as SQLite does, where `path` is a link."""
+    real = path.resolve()
+    return real.with_name(real.name + suffix)
 
 
 def side_file_bytes(path: Path, suffix: str) -> int:
@@ -232,12 +251,16 @@ def translated(path: Path, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, AdbcError) as error:
+    except (sqlite3.Error, AdbcError, UnicodeDecodeError, MemoryError) as error:
         raise _translate(path, doing, error) from error
 
 
 def _translate(path: Path, doing: str, error: Exception) -> ConvoyError:
-    said = str(error).removeprefix("INVALID_ARGUMENT: ").removeprefix("IO: ").splitlines()[0]
+    if isinstance(error, UnicodeDecodeError):  # Python cannot read what SQLite says of a name in it
+        return SourceError(damaged(path, f"{doing}: a name in it is not valid UTF-8"))
+    if isinstance(error, MemoryError):
+        return TransientError(f"the source {path} could not be read just now, {doing}: SQLite has no memory for it")
+    said = str(error).removeprefix("INVALID_ARGUMENT: ").removeprefix("IO: ").partition("\n")[0]
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE or "malformed" in said or "is not a database" in said:
         return SourceError(damaged(path, f"{doing}: {said}"))

@@ -55,7 +55,7 @@ def lay_open(connection: sqlite3.Connection) -> None:
     try:
         for statement in opening_statements(connection):
             connection.execute(statement)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return
 
 
