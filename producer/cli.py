@@ -14,7 +14,16 @@ import typer
 from rich.live import Live
 
 from producer import arguments as given
-from producer import commands, print_end, print_plan, print_status, printing, start_commands, throttle_command
+from producer import (
+    commands,
+    pause_commands,
+    print_end,
+    print_plan,
+    print_status,
+    printing,
+    start_commands,
+    throttle_command,
+)
 from producer.checking import check as check_everything
 from producer.checking import exit_code_of_check
 from producer.failing import DEBUG_VARIABLE, explain
@@ -159,6 +168,8 @@ def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given
     _show_status(progress, as_json=as_json)
 
 
+app.command()(pause_commands.pause)
+app.command()(pause_commands.unpause)
 app.command()(throttle_command.throttle)
 
 

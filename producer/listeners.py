@@ -55,7 +55,7 @@ class LineListener:
             if table.state in TABLE_ENDS and self._seen.get(table.name) not in (None, table.state):
                 self.say(table_ended(table, copied=table.name in self._copied))
             self._seen[table.name] = table.state
-        if time.monotonic() - self._summed_up_at >= _SUMMARY_S and not progress.ended:
+        if time.monotonic() - self._summed_up_at >= _SUMMARY_S and not (progress.ended or progress.paused_at):
             self._summed_up_at = time.monotonic()
             self.say(summary(progress))
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from producer.print_times import times_lines
 from producer.records import JobProgress, TableLine
 from producer.views import JobLine
-from producer.wording import count, counted, moment, one_line, percent, phase, rate, size, span, state
+from producer.wording import count, counted, moment, one_line, pause, percent, phase, rate, size, span, state
 from shared.ledger.states import JobState, TableState
 
 _COLOURS = {
@@ -45,6 +45,8 @@ def progress_view(progress: JobProgress, *, rows: int) -> Table:
     for table in running[:rows]:
         grid.add_row(*_running_row(table))
     ended = sum(table.state not in (*_RUNNING, TableState.PENDING) for table in progress.tables)
+    if progress.paused_at:
+        grid.add_row(Text(f"  {pause(progress)}", style="yellow"), "", "", "", "")
     if progress.throttle:
         grid.add_row(Text(f"  {progress.throttle.said}", style="yellow"), "", "", "", "")
     grid.add_row(Text(f"{ended} of {counted(len(progress.tables), 'table')} done", style="dim"), "", "", "", "")
@@ -100,6 +102,8 @@ def _headline(progress: JobProgress, seconds: float | None) -> Text:
         text.append(f", {rate(progress.bytes_per_s)}")
     if progress.seconds_left:
         text.append(f", {span(progress.seconds_left)} left")
+    if progress.paused_at:
+        text.append(f"\n{pause(progress)}", style="yellow")
     if progress.throttle:
         text.append(f"\n{progress.throttle.said}", style="yellow")
     if progress.error:
@@ -152,7 +156,8 @@ def print_jobs(console: Console, jobs: Sequence[JobLine]) -> None:
         took = None if job.copied_at is None else (job.copied_at - job.created_at).total_seconds()
         begun = moment(job.created_at)
         sizes = (count(job.tables), count(job.rows))
-        table.add_row(str(job.job), _state(job.state), job.source, job.target_schema, *sizes, begun, span(took))
+        held = f"{state(job.state)}, paused" if job.paused_at else None
+        table.add_row(str(job.job), _state(job.state, held), job.source, job.target_schema, *sizes, begun, span(took))
     console.print(table)
 
 

@@ -112,7 +112,7 @@ def job_progress(
     whole = sum(work_expected(table, compares=compares) for table in tables)
     elapsed = _seconds(job.created_at, job.ended_at or now) or 0.0
     rates = _rates(pace, now, elapsed, rows=rows, bytes_=bytes_, work=work)
-    running = job.ended_at is None
+    running = job.ended_at is None and job.paused_at is None
     return JobProgress(
         job=job.id,
         state=job.state,
@@ -144,6 +144,8 @@ def job_progress(
         ),
         times=times_view(times[0]),
         throttle=throttle_of(job),
+        paused_at=job.paused_at,
+        cancelled=sum(table.cancelled for table in tables),
     )
 
 

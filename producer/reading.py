@@ -116,6 +116,7 @@ def _job_line(job: Job, tables: int, rows: int, *, copied_at: datetime | None) -
         tables=tables,
         rows=rows,
         error=job.error,
+        paused_at=job.paused_at,
     )
 
 

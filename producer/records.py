@@ -105,6 +105,10 @@ class JobProgress:
     """Where the time of its chunks went; None before the first arrived, and while somebody watches."""
     throttle: Throttle | None = None
     """What holds the job back; None: nothing does."""
+    paused_at: datetime | None = None
+    """Since when nothing of it begins; None: it is not paused."""
+    cancelled: int = 0
+    """Chunks that were never begun, since the job was cancelled."""
 
     @property
     def ended(self) -> bool:

@@ -76,6 +76,8 @@ class JobLine:
     tables: int
     rows: int
     error: str | None
+    paused_at: datetime | None = None
+    """Since when nothing of it begins; None: it is not paused."""
 
 
 class Outcome(enum.StrEnum):

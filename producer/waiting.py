@@ -13,6 +13,7 @@ from producer.progress import Pace
 from producer.reading import progress_of
 from producer.records import JobProgress, Listener
 from producer.services import Target, Workforce
+from producer.wording import pause
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.ledger.progress import read_retries
 from shared.ledger.standing import read_standing
@@ -69,6 +70,7 @@ class Watch:
         self._moved_at = time.monotonic()
         self._standing: object = None
         self._warned: set[str] = set()
+        self._is_paused = False
 
     def look(self) -> None:
         """Show where the job is, if the last look is some time ago."""
@@ -125,10 +127,20 @@ class Watch:
             progress.chunks_done,
             [(t.state, t.verified, t.builds_ended) for t in progress.tables],
         )
-        if standing != self._standing:
+        if standing != self._standing or progress.paused_at is not None:  # nothing is expected to move then
             self._standing, self._moved_at = standing, self._looked_at
+        self._tell_of_pause(progress)
         self._listener.show(progress)
         return progress
+
+    def _tell_of_pause(self, progress: JobProgress) -> None:
+        """Say once when the job is paused, and when it goes on, whose messages are then sent at the next round."""
+        is_paused = progress.paused_at is not None
+        if is_paused != self._is_paused:
+            self._is_paused = is_paused
+            if not progress.ended:
+                self._listener.say(f"job {self._job_id} {pause(progress) or 'goes on'}")
+            self._rescued_at = 0.0
 
     def _warn_of_retry(self, retry: RetryCallState) -> None:
         self._check_fleet()

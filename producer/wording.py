@@ -80,6 +80,13 @@ def phase(progress: JobProgress) -> str:
     return JobState.VERIFYING if progress.state == JobState.COPYING and copied else state(progress.state)
 
 
+def pause(progress: JobProgress) -> str | None:
+    """Since when a job is paused, and how it goes on; None where it is not."""
+    if progress.paused_at is None:
+        return None
+    return f"paused since {moment(progress.paused_at)}; go on with: producer unpause {progress.job}"
+
+
 def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
     """A text of the source as one line that cannot move the cursor, cut where it is long."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text or "")

@@ -35,7 +35,7 @@ def build_index(context: WorkerContext, job_id: int) -> str:
     with context.store.transaction() as ledger:
         build = claim_largest(ledger, job_id, context.worker)
         if build is None:
-            return "nothing to do: no build is due, or the job has ended"
+            return "nothing to do: no build is due, or the job is paused or has ended"
         table = read_table(ledger, build.table_id)
     assert table is not None  # noqa: S101 - the ledger's foreign key says so
     what = f"{build.kind} {build.name} of table {table.plan.name}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import ConvoyError
+from shared.ledger.pausing import give_back_small_tables
 from shared.ledger.queueing import take_uncompared
 from shared.ledger.small_tables import pending_chunks, states_of
 from shared.ledger.standing import note_table
@@ -38,6 +39,7 @@ def carry_tables(context: WorkerContext, table_ids: Sequence[int]) -> str:
             _carry(context, table_id)
     try:
         with context.store.transaction() as ledger:
+            give_back_small_tables(ledger, table_ids)
             found = states_of(ledger, table_ids)
         for job_id in {job_id for job_id, _ in found}:
             context.dispatcher.send_finish_job(job_id)

@@ -64,7 +64,7 @@ def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
     """
     claimed = claim_in_turn(context, chunk_id)
     if claimed is None:
-        return "nothing to do: not pending, not due, no room under the job's limit, or its job has ended"
+        return "nothing to do: not pending, not due, no room under the job's limit, or its job is paused or has ended"
     said = _attempt(context, claimed.job, claimed.chunk, claimed.table.plan)
     if claimed.job.max_load is not None:
         context.dispatcher.send_next(claimed.job.id)

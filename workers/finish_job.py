@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from shared.grading import Less, Outcomes
 from shared.ledger.jobs import move_job, read_job, read_tables
+from shared.ledger.pausing import give_back_job
 from shared.ledger.progress import read_progress
 from shared.ledger.queueing import open_tables
 from shared.ledger.session import SqlAlchemyLedger
@@ -37,6 +38,9 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         job = read_job(ledger, job_id, lock=True)
         if job.state in JOB_ENDS:
             return f"job {job_id} is {job.state} already"
+        if job.paused_at is not None:
+            give_back_job(ledger, job_id)
+            return f"job {job_id} is paused"
         if open_tables(ledger, job_id):
             return f"job {job_id} still has tables to do"
         move_job(ledger, job_id, JobState.VERIFYING)

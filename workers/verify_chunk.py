@@ -47,7 +47,7 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
     with context.store.transaction() as ledger:
         chunk = hold_uncompared(ledger, chunk_id)
         if chunk is None:
-            return "nothing to do: compared already, or somebody is at it"
+            return "nothing to do: compared already, somebody is at it, or its job is paused or has ended"
         job = read_job(ledger, chunk.job_id, brief=True)
         table = read_table(ledger, chunk.table_id)
         assert table is not None  # noqa: S101 - the ledger's foreign key says so

@@ -15,8 +15,9 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from shared.ledger.codec import chunk_of
 from shared.ledger.intervals import seconds
+from shared.ledger.pausing import give_back_chunk, goes_on
 from shared.ledger.session import Ledger
-from shared.ledger.states import JOB_ENDS, ChunkState, TableState
+from shared.ledger.states import ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, rejects, tables
 from shared.ledger.turns import give_back, hold_turn, move_turn
 from shared.records.keys import RawText, Value, encode_value
@@ -46,7 +47,7 @@ def _is_overdue(task_limit_s: float | None) -> sa.ColumnElement[bool]:
 def claim_if_pending(ledger: Ledger, chunk_id: int, worker: str) -> Chunk | None:
     """Note attempt, worker and start time; None where the chunk isn't pending, isn't due, or its job has ended.
 
-    None as well where the job may not copy one more now: the chunk is sent again when it may.
+    None as well where the job is paused or may not copy one more now: the chunk is sent again when it may.
     """
     claimed = claim_or_wait(ledger, chunk_id, worker, patience_s=0.0)
     return claimed if isinstance(claimed, Chunk) else None
@@ -62,9 +63,11 @@ def claim_or_wait(ledger: Ledger, chunk_id: int, worker: str, *, patience_s: flo
         patience_s: The longest wait that is answered; where it would be longer, the chunk is given back.
     """
     chunk = _claim(ledger, chunk_id, worker, jobs.c.max_load.is_(None))
-    turn = hold_turn(ledger, chunk_id) if chunk is None else None
-    if turn is None:
+    if chunk is not None:
         return chunk
+    turn = hold_turn(ledger, chunk_id)
+    if give_back_chunk(ledger, chunk_id) or turn is None:  # asked once the job is held: nobody pauses it now
+        return None
     if turn.seconds <= 0:
         chunk = _claim(ledger, chunk_id, worker, sa.true())
         if chunk is not None:
@@ -77,13 +80,14 @@ def claim_or_wait(ledger: Ledger, chunk_id: int, worker: str, *, patience_s: flo
 
 
 def _claim(ledger: Ledger, chunk_id: int, worker: str, of_job: sa.ColumnElement[bool]) -> Chunk | None:
-    active = sa.exists().where(jobs.c.id == chunks.c.job_id, jobs.c.state.not_in(JOB_ENDS), of_job)
+    active = sa.exists().where(jobs.c.id == chunks.c.job_id, of_job)
     statement = (
         sa.update(chunks)
         .where(
             chunks.c.id == chunk_id,
             chunks.c.state == ChunkState.PENDING,
             sa.or_(chunks.c.not_before.is_(None), chunks.c.not_before <= sa.func.clock_timestamp()),
+            goes_on(chunks.c.job_id),
             active,
         )
         .values(

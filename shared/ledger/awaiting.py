@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from shared.ledger.pausing import goes_on
 from shared.ledger.queueing import MAX_COMPARE_FAILURES
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, TableState
@@ -23,7 +24,7 @@ def unsent_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
     """The open tables of a job for which something may have to be sent, in the order of enqueueing.
 
     Left out are those whose messages are all under way, so that a look at a job of a thousand tables, once in a few
-    seconds, costs one statement.
+    seconds, costs one statement; of a paused job, all.
     """
     unfinished = chunks.c.state.in_([ChunkState.PENDING, ChunkState.COPYING])
     uncompared = sa.and_(chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
@@ -40,7 +41,7 @@ def unsent_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
     )
     statement = (
         sa.select(tables.c.id)
-        .where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS), needs)
+        .where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS), goes_on(tables.c.job_id), needs)
         .order_by(tables.c.position)
     )
     return tuple(row.id for row in ledger.run(statement))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.ledger.intervals import seconds
+from shared.ledger.pausing import give_back_build, goes_on
 from shared.ledger.session import Ledger
 from shared.ledger.states import BUILD_ENDS, JOB_ENDS, BuildState
 from shared.ledger.tables import builds, jobs
@@ -64,17 +65,20 @@ def take_builds(ledger: Ledger, table_id: int) -> tuple[int, ...]:
 
     A message stands for no build in particular: whoever gets it claims the largest of the job that waits.
     """
-    due = sa.and_(builds.c.table_id == table_id, _is_due(), builds.c.enqueued_at.is_(None))
+    due = sa.and_(builds.c.table_id == table_id, _is_due(), builds.c.enqueued_at.is_(None), goes_on(builds.c.job_id))
     free = sa.select(builds.c.id).where(due).with_for_update(skip_locked=True, key_share=True).cte("free")
     statement = sa.update(builds).where(builds.c.id == free.c.id).values(enqueued_at=sa.func.clock_timestamp())
     return tuple(row.job_id for row in ledger.run(statement.returning(builds.c.job_id)))
 
 
 def claim_largest(ledger: Ledger, job_id: int, worker: str) -> Build | None:
-    """Note attempt, worker and start time of a job's largest build that waits; None where there is none."""
+    """Note attempt, worker and start time of a job's largest build that waits; None where there is none.
+
+    None as well where the job has ended or is paused: a paused job's build is asked for again.
+    """
     largest = (
         sa.select(builds.c.id)
-        .where(builds.c.job_id == job_id, _is_due(), _job_runs())
+        .where(builds.c.job_id == job_id, _is_due(), goes_on(builds.c.job_id))
         .order_by(builds.c.bytes_expected.desc(), builds.c.id)
         .limit(1)
         .with_for_update(of=builds, skip_locked=True)
@@ -94,7 +98,10 @@ def claim_largest(ledger: Ledger, job_id: int, worker: str) -> Build | None:
         .returning(builds)
     )
     rows = ledger.run(statement)
-    return _build_of(rows[0]) if rows else None
+    if rows:
+        return _build_of(rows[0])
+    give_back_build(ledger, job_id)
+    return None
 
 
 def hold_if_current(ledger: Ledger, build: Build) -> bool:

@@ -131,6 +131,7 @@ def job_of(row: Any) -> Job:
         max_load=None if row.max_load is None else decode_max_load(row.max_load),
         in_flight=row.in_flight,
         load=None if row.load is None else _LOAD.validate_python(row.load),
+        paused_at=row.paused_at,
     )
 
 

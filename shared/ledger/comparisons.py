@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.ledger.codec import chunk_of, mismatch_of, reject_of
+from shared.ledger.pausing import give_back_comparison, goes_on
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState
 from shared.ledger.tables import chunks, mismatches, rejects, tables
@@ -18,14 +19,17 @@ _ERROR_LENGTH: Final = 1000
 
 
 def hold_uncompared(ledger: Ledger, chunk_id: int) -> Chunk | None:
-    """Lock a copied chunk that wasn't compared yet; None where there is none or somebody else is at it."""
-    statement = (
-        sa.select(chunks)
-        .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
-        .with_for_update(skip_locked=True)
-    )
+    """Lock a copied chunk that wasn't compared yet; None where there is none or somebody else is at it.
+
+    None as well where its job has ended or is paused: a paused job's comparison is asked for again.
+    """
+    uncompared = (chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
+    statement = sa.select(chunks).where(*uncompared, goes_on(chunks.c.job_id)).with_for_update(skip_locked=True)
     rows = ledger.run(statement)
-    return chunk_of(rows[0]) if rows else None
+    if rows:
+        return chunk_of(rows[0])
+    give_back_comparison(ledger, chunk_id)
+    return None
 
 
 def rejects_of(ledger: Ledger, chunk_id: int) -> tuple[Reject, ...]:

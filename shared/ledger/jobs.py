@@ -171,6 +171,7 @@ def move_job(ledger: Ledger, job_id: int, to: JobState, *, error: str | None = N
             state=to,
             ended_at=sa.func.clock_timestamp() if to in JOB_ENDS else None,
             finish_sent_at=None,
+            paused_at=None if to in JOB_ENDS else jobs.c.paused_at,
             error=None if error is None else error[:_ERROR_LENGTH],
         )
         .returning(jobs.c.id)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from shared.ledger.builds import count_open_builds
 from shared.ledger.intervals import seconds
+from shared.ledger.pausing import give_back_table, goes_on
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, JobState, TableState
 from shared.ledger.steps import ChunkCounts, Step, next_step
@@ -26,7 +27,7 @@ def take_pending(ledger: Ledger, table_id: int) -> tuple[int, ...]:
     """Mark up to a chord of pending, due chunks without a message as sent, and return their ids in key order.
 
     None while a whole chord of the table waits already: so the queue stays small whatever the table's size. Under a
-    limit of load, no more than may soon begin.
+    limit of load, no more than may soon begin; of a paused job, none.
     """
     waiting = sa.select(sa.func.count()).where(
         chunks.c.table_id == table_id, chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_not(None)
@@ -54,7 +55,7 @@ def take_uncompared(ledger: Ledger, table_id: int) -> tuple[int, ...]:
 
 
 def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool], room: Room) -> tuple[int, ...]:
-    waiting = sa.and_(where, sent_at.is_(None))
+    waiting = sa.and_(where, sent_at.is_(None), goes_on(chunks.c.job_id))
     number = CHORD_SIZE if room == EVERYTHING_FITS else _fitting(ledger, waiting, room)
     picked = (
         sa.select(chunks.c.id)
@@ -146,10 +147,15 @@ def _step(ledger: Ledger, table_id: int, row: Any) -> Step:
 def hold_step_of(ledger: Ledger, table_id: int) -> Step:
     """What a table needs next, its row locked for the transaction; nothing where somebody is at it.
 
-    Whoever is turned away may have known more than the holder; the next rescue looks again.
+    Whoever is turned away may have known more than the holder; the next rescue looks again. Nothing as well where
+    its job has ended or is paused: a paused job's step is asked for again.
     """
-    held = ledger.run(_where_is(table_id).with_for_update(skip_locked=True, key_share=True))
-    return _step(ledger, table_id, held[0]) if held else Step.NOTHING
+    waiting = _where_is(table_id).where(goes_on(tables.c.job_id))
+    held = ledger.run(waiting.with_for_update(skip_locked=True, key_share=True, of=tables))
+    if held:
+        return _step(ledger, table_id, held[0])
+    give_back_table(ledger, table_id)
+    return Step.NOTHING
 
 
 def open_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
@@ -168,24 +174,36 @@ def tables_waiting(ledger: Ledger, job_id: int) -> tuple[int, ...]:
     unsent = (chunks.c.table_id == tables.c.id, chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_(None))
     statement = (
         sa.select(tables.c.id)
-        .where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS), sa.exists().where(*unsent, due))
+        .where(
+            tables.c.job_id == job_id,
+            tables.c.state.not_in(TABLE_ENDS),
+            goes_on(tables.c.job_id),
+            sa.exists().where(*unsent, due),
+        )
         .order_by(tables.c.position)
     )
     return tuple(row.id for row in ledger.run(statement))
 
 
 def take_finish_table(ledger: Ledger, table_id: int) -> bool:
-    """Mark the message for finish_table as sent; False where one is under way already, or somebody is at the table."""
-    where = sa.and_(tables.c.id == table_id, tables.c.finish_sent_at.is_(None))
+    """Mark the message for finish_table as sent; False where one is under way already, or somebody is at the table.
+
+    False as well where the job has ended or is paused.
+    """
+    where = sa.and_(tables.c.id == table_id, tables.c.finish_sent_at.is_(None), goes_on(tables.c.job_id))
     return bool(_update_free(ledger, tables, where, {tables.c.finish_sent_at: sa.func.clock_timestamp()}))
 
 
 def take_finish_job(ledger: Ledger, job_id: int) -> bool:
-    """Mark the message for finish_job as sent, if all tables have ended, none is under way, and nobody is at it."""
+    """Mark the message for finish_job as sent, if all tables have ended, none is under way, and nobody is at it.
+
+    False as well where the job is paused.
+    """
     unfinished = sa.exists().where(tables.c.job_id == job_id, tables.c.state.not_in(TABLE_ENDS))
     where = sa.and_(
         jobs.c.id == job_id,
         jobs.c.finish_sent_at.is_(None),
+        jobs.c.paused_at.is_(None),
         jobs.c.state.in_([JobState.COPYING, JobState.VERIFYING]),
         ~unfinished,
     )

@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.ledger.awaiting import is_due
+from shared.ledger.pausing import goes_on
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, tables
@@ -38,7 +39,7 @@ def take_small_tables(ledger: Ledger, job_id: int) -> tuple[SmallTable, ...]:
     """Mark the untouched small tables of a job, and their chunks, as sent; largest first.
 
     Untouched: wholly planned, none of its chunks begun or under way, and nobody at the table. A job whose load is
-    limited carries its tables chunk by chunk.
+    limited carries its tables chunk by chunk, a paused one none.
     """
     waiting = sa.and_(chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_(None), is_due())
     touched = sa.exists().where(chunks.c.table_id == tables.c.id, ~waiting)
@@ -55,6 +56,7 @@ def take_small_tables(ledger: Ledger, job_id: int) -> tuple[SmallTable, ...]:
             count <= _FEW_CHUNKS,
             ~touched,
             unlimited,
+            goes_on(tables.c.job_id),
         )
         .with_for_update(skip_locked=True, key_share=True)
         .cte("picked")

@@ -194,6 +194,8 @@ class Job:
     """How many chunks may be copied at once now; None: any number."""
     load: Load | None = None
     """As it was last measured; None where nobody measured under these limits."""
+    paused_at: datetime | None = None
+    """Since when nothing of it begins; None: it is not paused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ COMMANDS = (
     "plan",
     "status",
     "jobs",
+    "pause",
+    "unpause",
     "throttle",
     "requeue",
     "resume",
