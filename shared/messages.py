@@ -31,6 +31,10 @@ ROUTES: Final = MappingProxyType(
     }
 )
 
+LONGEST_BUILD_S: Final = 7 * 24 * 3600
+"""An index of a huge table may take hours. Redis then hands the message out again, past the visibility time-out, and
+whoever gets it finds the row of table or build held and leaves."""
+
 LAST: Final = 9
 """The priority of what may wait for all else: 0 comes first and 9 last (kombu's Redis transport; RabbitMQ's queues, as
 they are declared here, know none)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from typing import Any
+from collections.abc import Callable
+from traceback import walk_tb
+from typing import Any, Final
 
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning
@@ -13,11 +16,16 @@ from shared.broker import celery_settings
 from shared.logs import set_up_logs
 from shared.settings import load_settings
 from workers.context import forget_context
+from workers.forged import why_not_ours
 from workers.pulse import give_sign_of_life
+
+log = logging.getLogger(__name__)
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What kombu meets where an entry of a queue is no message at all."""
 
 
 class SurvivingConsumer(Consumer):
-    """A consumer that outlives the loss of Redis.
+    """A consumer that outlives the loss of Redis, and whatever is put into its queues.
 
     Celery 5.7.0 exits with 1 when Redis goes away while a task runs and a pool slot is free: it collects the
     connection and then closes it again, and kombu's channel disconnects the socket that it polls a second time
@@ -33,6 +41,48 @@ class SurvivingConsumer(Consumer):
             # Announces that 6.0 changes a default that we set ourselves.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
+
+    def create_task_handler(self, *given: Any, **options: Any) -> Callable[[Any], Any]:
+        """Let Celery see only what `why_not_ours` finds nothing against."""
+        handle = super().create_task_handler(*given, **options)
+        for channel in _channels(self.connection):
+            _drop_unreadable(channel)
+
+        def handle_ours(message: Any) -> Any:
+            reason = why_not_ours(message.headers, message.content_type, lambda: message.payload)
+            return handle(message) if reason is None else self._drop(message, reason)
+
+        return handle_ours
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Drop a message whose body kombu could not unpack."""
+        self._drop(message, f"its body cannot be unpacked ({type(exc).__name__})")
+
+    def _drop(self, message: Any, reason: str) -> None:
+        log.warning("a message that is not pgconvoy's was dropped: %s", reason)
+        message.reject_log_error(log, self.connection_errors)
+
+
+def _drop_unreadable(channel: Any) -> None:
+    """Let a channel to Redis drop what is no message, which would end the worker (seen with kombu 5.7.0).
+
+    The entry is out of its list by then, and nobody noted it as unacknowledged.
+    """
+    for command, read in list(getattr(channel, "handlers", {}).items()):
+        channel.handlers[command] = _forgiving(read)
+
+
+def _forgiving(read: Callable[..., Any]) -> Callable[..., Any]:
+    def read_one(**options: Any) -> Any:
+        try:
+            return read(**options)
+        except _UNREADABLE as error:
+            if any(frame.f_globals["__name__"].startswith("celery.") for frame, _ in walk_tb(error.__traceback__)):
+                raise  # it was read, and something else is wrong
+            log.warning("an entry of a queue that is no message was dropped: %s", type(error).__name__)
+            return True
+
+    return read_one
 
 
 def _channels(connection: Any) -> list[Any]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from celery import shared_task
 from celery.worker.control import inspect_command
 
-from shared.messages import BUILD_INDEX, CARRY_TABLES, COPY_CHUNK, FINISH_JOB, FINISH_TABLE, PROBE, RESCUE, VERIFY_CHUNK
+from shared.messages import (
+    BUILD_INDEX,
+    CARRY_TABLES,
+    COPY_CHUNK,
+    FINISH_JOB,
+    FINISH_TABLE,
+    LONGEST_BUILD_S,
+    PROBE,
+    RESCUE,
+    VERIFY_CHUNK,
+)
 from workers import build_index as building
 from workers import carry_tables as carrying
 from workers import copy_chunk as copying
@@ -17,10 +27,6 @@ from workers import verify_chunk as verifying
 from workers.context import worker_context
 from workers.probe import probe
 from workers.rescue import rescue_running
-
-_LONGEST_BUILD_S: Final = 7 * 24 * 3600
-"""An index of a huge table may take hours. Redis then hands the message out again, past the visibility time-out, and
-whoever gets it finds the row of table or build held and leaves."""
 
 
 @shared_task(name=COPY_CHUNK)
@@ -41,19 +47,19 @@ def verify_chunk(chunk_id: int) -> str:
     return verifying.verify_chunk(worker_context(), chunk_id)
 
 
-@shared_task(name=BUILD_INDEX, time_limit=_LONGEST_BUILD_S)
+@shared_task(name=BUILD_INDEX, time_limit=LONGEST_BUILD_S)
 def build_index(job_id: int) -> str:
     """Build the largest key or index that a job waits for."""
     return building.build_index(worker_context(), job_id)
 
 
-@shared_task(name=FINISH_TABLE, time_limit=_LONGEST_BUILD_S)
+@shared_task(name=FINISH_TABLE, time_limit=LONGEST_BUILD_S)
 def finish_table(table_id: int) -> str:
     """Do what a table needs after its chunks."""
     return table_end.finish_table(worker_context(), table_id)
 
 
-@shared_task(name=FINISH_JOB, time_limit=_LONGEST_BUILD_S)
+@shared_task(name=FINISH_JOB, time_limit=LONGEST_BUILD_S)
 def finish_job(job_id: int) -> str:
     """End a job whose tables have all ended."""
     return job_end.finish_job(worker_context(), job_id)
