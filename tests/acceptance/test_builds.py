@@ -14,6 +14,7 @@ from producerkit import Producer, ledger_rows, make_source
 from shared.points import Point
 
 WorkerFactory = Callable[..., RunningWorker]
+StoppedAt = Callable[..., RunningWorker]
 ROWS = 2000
 INDEXES = """
     SELECT t.relname, c.relname, k.contype FROM pg_index i
@@ -54,6 +55,22 @@ def source(tmp_path: Path) -> Path:
     return make_source(tmp_path / "shop.db", script, {"goods": goods, "sales": sales})
 
 
+@pytest.fixture
+def stopped_at(
+    source: Path, producer: Producer, points: Points, worker_factory: WorkerFactory, environment: dict[str, str]
+) -> Callable[..., RunningWorker]:
+    """Begin a job, with options of `start`, whose worker stops at a point."""
+
+    def begin(point: Point, *options: str, concurrency: int = 1) -> RunningWorker:
+        points.stop_at(point)
+        producer("start", "--source", source, "--detach", *options)
+        worker = worker_factory(environment=environment, concurrency=concurrency)
+        points.await_reached(point)
+        return worker
+
+    return begin
+
+
 def builds(target_url: str) -> dict[str, tuple[int, str, int]]:
     """Id, state and attempt of each build, by name."""
     found = ledger_rows(target_url, "SELECT name, id, state, attempt FROM pgconvoy.builds")
@@ -61,17 +78,10 @@ def builds(target_url: str) -> dict[str, tuple[int, str, int]]:
 
 
 def test_a_killed_worker_costs_one_attempt_of_one_build(
-    source: Path,
-    producer: Producer,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
+    stopped_at: StoppedAt, producer: Producer, points: Points, target_url: str
 ) -> None:
     """SIGKILL with an index built and not committed: it is built again by another process, all others once."""
-    points.stop_at(Point.BUILT_NOT_COMMITTED)
-    producer("start", "--source", source, "--detach")
-    worker = worker_factory(environment=environment)
+    worker = stopped_at(Point.BUILT_NOT_COMMITTED, concurrency=2)
     waiting = producer.start("resume")
     pid = points.await_reached(Point.BUILT_NOT_COMMITTED)
     (victim,) = ledger_rows(target_url, f"SELECT name FROM pgconvoy.builds WHERE worker LIKE '%:{pid}'")
@@ -85,19 +95,10 @@ def test_a_killed_worker_costs_one_attempt_of_one_build(
 
 
 def test_lost_messages_of_builds_are_sent_again(
-    source: Path,
-    producer: Producer,
-    points: Points,
-    redis_server: RedisServer,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
+    stopped_at: StoppedAt, producer: Producer, points: Points, redis_server: RedisServer, target_url: str
 ) -> None:
     """Redis is emptied while two indexes are built and others wait: rescue brings them all to their end, each once."""
-    points.stop_at(Point.BUILT_NOT_COMMITTED)
-    producer("start", "--source", source, "--detach")
-    worker_factory(environment=environment, concurrency=2)
-    points.await_reached(Point.BUILT_NOT_COMMITTED)
+    stopped_at(Point.BUILT_NOT_COMMITTED, concurrency=2)
     redis_server.flush()
     points.clear(Point.BUILT_NOT_COMMITTED)
     producer("resume")
@@ -106,18 +107,10 @@ def test_lost_messages_of_builds_are_sent_again(
 
 
 def test_cancel_ends_builds_at_once_and_resume_builds_them(
-    source: Path,
-    producer: Producer,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
+    stopped_at: StoppedAt, producer: Producer, points: Points, target_url: str
 ) -> None:
     """Builds that wait for a lock, which nobody will let go, are over when the command returns."""
-    points.stop_at(Point.BUILDING)
-    producer("start", "--source", source, "--detach")
-    worker_factory(environment=environment, concurrency=1)
-    points.await_reached(Point.BUILDING)
+    stopped_at(Point.BUILDING)
     ours = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pgconvoy job 1 builds %'"
     with closing(psycopg2.connect(target_url)) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE goods, sales IN ROW EXCLUSIVE MODE")
@@ -134,18 +127,10 @@ def test_cancel_ends_builds_at_once_and_resume_builds_them(
 
 
 def test_status_tells_how_many_indexes_are_built(
-    source: Path,
-    producer: Producer,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
+    stopped_at: StoppedAt, producer: Producer, points: Points, target_url: str
 ) -> None:
     """In words and as JSON."""
-    points.stop_at(Point.BUILT_NOT_COMMITTED)
-    producer("start", "--source", source, "--detach", "--tables", "goods")
-    worker_factory(environment=environment, concurrency=1)
-    points.await_reached(Point.BUILT_NOT_COMMITTED)
+    stopped_at(Point.BUILT_NOT_COMMITTED, "--tables", "goods")
     assert "building, 0 of 3 indexes done" in producer("status").out
     (table,) = producer("status", "--json").json["tables"]
     assert (table["builds"], table["builds_ended"]) == (3, 0)
@@ -167,18 +152,10 @@ def test_names_are_the_same_however_a_table_comes_about(
 
 
 def test_rows_that_violate_a_key_fail_the_table_and_requeue_builds_the_rest(
-    source: Path,
-    producer: Producer,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
+    stopped_at: StoppedAt, producer: Producer, points: Points, target_url: str
 ) -> None:
     """The job says which key; the rows are mended, `requeue` builds what is missing and nothing else."""
-    points.stop_at(Point.BUILDING)
-    producer("start", "--source", source, "--detach", "--tables", "goods")
-    worker_factory(environment=environment, concurrency=1)
-    points.await_reached(Point.BUILDING)
+    stopped_at(Point.BUILDING, "--tables", "goods")
     with closing(psycopg2.connect(target_url)) as other, other.cursor() as cursor:
         cursor.execute("UPDATE goods SET label = 'good 1' WHERE id = 2")
         other.commit()
