@@ -43,6 +43,10 @@ _SOFT_SHUTDOWN_S: Final = 20
 """A stopped worker lets its tasks end for so long, then puts their messages back."""
 _CONNECT_TIMEOUT_S: Final = 5
 _SOCKET_TIMEOUT_S: Final = 15
+_ABOUT_TLS: Final = (
+    "in PGCONVOY_BROKER_URL ssl_ca_certs names the authority's file, the host is to be one of the certificate's names,"
+    " and ssl_certfile and ssl_keyfile are this client's own"
+)
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
@@ -266,10 +270,11 @@ class Broker:
         try:
             yield
         except (OperationalError, OSError, RedisError) as error:
-            msg = (
-                f"the broker {self._shown} cannot be reached ({_first_line(error)}):"
-                " start it, or correct PGCONVOY_BROKER_URL"
+            said = _first_line(error)
+            advice = (
+                _ABOUT_TLS if "CERTIFICATE" in said or "SSL" in said else "start it, or correct PGCONVOY_BROKER_URL"
             )
+            msg = f"the broker {self._shown} cannot be reached ({said}): {advice}"
             raise UnreachableError(msg) from error
 
 

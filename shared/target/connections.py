@@ -33,6 +33,11 @@ _CHECK_INTERVAL: Final = "2s"
 _CHECK_SETTING: Final = "client_connection_check_interval"
 _USERINFO: Final = re.compile(r"^\w+://(?P<user>[^:]*?):(?P<password>.*)@")
 _LEGAL_PASSWORD: Final = re.compile(r"(?:[^@/?#%]|%[0-9A-Fa-f]{2})*")
+_ABOUT_TLS: Final = ("certificate", "SSL ", "TLS ")
+_WHAT_TO_DO_ABOUT_TLS: Final = (
+    "the URL's sslrootcert names the authority's file, its host is to be one of the certificate's names, and sslcert"
+    " and sslkey are this client's own"
+)
 _MIN_SECRET: Final = 3
 """A shorter password is not searched for in messages: it would blank out half of every sentence."""
 
@@ -51,6 +56,9 @@ class SessionSettings:
     """False: synchronous_commit is off, for what is lost together with the record of it."""
     kept: bool = False
     """Whether it stays open between uses; unused for `idle_timeout_s`, PostgreSQL (14 and later) ends it."""
+    transaction_timeout_s: float = 0
+    """PostgreSQL (17 and later) ends a transaction after so long, also one that waits for rows of a client which sends
+    none and stays connected; 0: never."""
     reads_only: bool = False
     """Each transaction sees one snapshot and can write nothing."""
 
@@ -134,11 +142,11 @@ def _set_up(connection: Any, session: SessionSettings) -> Any:
 
 def _server_settings(session: SessionSettings) -> dict[str, str]:
     settings = {
-        "lock_timeout": f"{int(session.lock_timeout_s * 1000)}ms",
-        "idle_in_transaction_session_timeout": f"{int(session.idle_timeout_s * 1000)}ms",
+        "lock_timeout": _milliseconds(session.lock_timeout_s),
+        "idle_in_transaction_session_timeout": _milliseconds(session.idle_timeout_s),
         # A role or database may bound statements for the application's sake; a chunk takes what it takes.
         "statement_timeout": "0",
-        "transaction_timeout": "0",
+        "transaction_timeout": _milliseconds(session.transaction_timeout_s),
         "default_transaction_isolation": "read committed",
         "tcp_keepalives_idle": str(_KEEPALIVE_IDLE_S),
         "tcp_keepalives_interval": str(_KEEPALIVE_INTERVAL_S),
@@ -161,6 +169,10 @@ def _server_settings(session: SessionSettings) -> dict[str, str]:
     return settings
 
 
+def _milliseconds(seconds: float) -> str:
+    return f"{int(seconds * 1000)}ms"
+
+
 def _set(connection: Any, settings: dict[str, str]) -> None:
     """Set the parameters that this server knows, for the session."""
     wanted = ", ".join(f"('{name.lower()}', '{value}')" for name, value in settings.items())
@@ -175,7 +187,8 @@ def _set(connection: Any, settings: dict[str, str]) -> None:
             cursor.fetchall()
         connection.commit()
     except _DRIVER_ERRORS:
-        connection.rollback()
+        with contextlib.suppress(*_DRIVER_ERRORS):  # of a connection that is lost: the first error says so
+            connection.rollback()
         raise
 
 
@@ -186,6 +199,8 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except _DRIVER_ERRORS as error:
         failure = translate_error(error, what=f"cannot open a connection to the target {redact(url)}")
+        if any(sign in str(failure) for sign in _ABOUT_TLS):
+            failure = type(failure)(f"{failure}: {_WHAT_TO_DO_ABOUT_TLS}")
         # The driver's own error may quote the password, so it is not kept as the cause.
         raise _without_password(failure, url) from None
 

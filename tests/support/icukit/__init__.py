@@ -38,13 +38,19 @@ class IcuPostgres:
         self._numbers = itertools.count(1)
         self._data = Path(tempfile.mkdtemp(prefix="pgc-icu-"))
 
-    def start(self) -> None:
-        """Make the cluster and start it."""
+    @property
+    def folder(self) -> Path:
+        """Where its files are; what is put there before `start` becomes its own."""
+        return self._data
+
+    def start(self, settings: str = "") -> None:
+        """Make the cluster and start it, with settings (``-c name=value …``) beside the suite's."""
         if os.geteuid() == 0:
-            shutil.chown(self._data, _ACCOUNT)
+            for path in (self._data, *self._data.iterdir()):
+                shutil.chown(path, _ACCOUNT)
         data = str(self._data / "data")
         self._run("initdb", "-D", data, "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust", "-U", _ACCOUNT, "-N")
-        options = f"{_SETTINGS} -k {self._data}"
+        options = f"{_SETTINGS} -k {self._data} {settings}"
         self._run("pg_ctl", "-D", data, "-o", options, "-l", str(self._data / "log"), "-w", "start")
         note_started(int((self._data / "data" / "postmaster.pid").read_text().splitlines()[0]))
 
