@@ -117,6 +117,13 @@ Profile = Annotated[
         help="Look at every value before types are chosen (full), or at a bounded sample of large tables (sample).",
     ),
 ]
+UndoLogOption = Annotated[
+    bool,
+    typer.Option(
+        "--undo-log",
+        help="Keep what the job does to rows of tables that were there before, so that `rollback` can take it back.",
+    ),
+]
 Salvage = Annotated[bool, typer.Option("--salvage", help="Copy a damaged source as far as it can be read.")]
 
 

@@ -43,13 +43,14 @@ def staged(ledger: SqlAlchemyLedger, plan: SchemaPlan, job_id: int, schema: str)
         OperatorError: where something else depends on a table that would be dropped then.
     """
     made = [table for table in plan.tables if table.creates]
-    if not standing(ledger.connection, schema, made):
+    old = standing(ledger.connection, schema, made)
+    if not old:
         return plan
     room = staging_schema(job_id)
-    moving = [replace(table, schema=room, swap_into=schema) for table in made]
+    moving = [replace(table, schema=room, swap_into=schema, replaces=table.name in old) for table in made]
     _refuse_depended_on(ledger, plan, schema, made)
-    for old in superseded_jobs(ledger, schema, [table.name for table in made]):
-        run(ledger.connection, ddl.drop_schema_with_tables(staging_schema(old)))
+    for job in superseded_jobs(ledger, schema, [table.name for table in made]):
+        run(ledger.connection, ddl.drop_schema_with_tables(staging_schema(job)))
     by_source = {table.read.table: table for table in moving}
     return replace(plan, tables=tuple(by_source.get(table.read.table, table) for table in plan.tables))
 

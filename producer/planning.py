@@ -43,6 +43,12 @@ def refuse_contradictions(options: JobOptions) -> None:
     if options.salvage and not options.snapshot:
         msg = "--salvage and --no-snapshot exclude each other: what can be read goes into a snapshot"
         raise OperatorError(msg)
+    if options.undo_log and options.recreate:
+        msg = (
+            "--undo-log and --recreate exclude each other: a table that --recreate replaces is gone with its rows, "
+            "and no log brings it back; back it up, or copy into another schema with --schema"
+        )
+        raise OperatorError(msg)
     if options.data_only and options.recreate:
         msg = "--data-only and --recreate exclude each other: --data-only copies into tables that are there"
         raise OperatorError(msg)

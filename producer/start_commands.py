@@ -34,6 +34,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
     types: given.Types = TypesPolicy.LOSSLESS,
     profile: given.Profile = ProfileMode.FULL,
     salvage: given.Salvage = False,
+    undo_log: given.UndoLogOption = False,
     max_load: given.MaxLoadOption = None,
     dry_run: given.DryRun = False,
     detach: given.Detach = False,
@@ -64,6 +65,7 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
         types=types,
         profile=profile,
         salvage=salvage,
+        undo_log=undo_log,
         rules=settings.rules,
         small_tail=True,
     )

@@ -24,11 +24,13 @@ from shared.ledger.load import count_replicas, refuse_blind
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
 from shared.ledger.upgrade import upgrade_ledger
+from shared.ledger.way_back import note_places
 from shared.records.load import MaxLoad
 from shared.records.plan import JobOptions, SchemaPlan
 from shared.records.work import NewJob
 from shared.setting_aside import put_back_left_over, without_constraints
 from shared.settings import Settings
+from shared.way_back import keep_undo, noting_made
 
 
 def start(
@@ -187,8 +189,13 @@ def _record_plan(
     job_id = record_job(ledger, new)
     if options.recreate:
         plan = staged(ledger, plan, job_id, settings.target_schema)
-    make_tables(ledger, plan, schema=settings.target_schema)
+    schemas = sorted({settings.target_schema, *(table.schema for table in plan.tables)})
+    with noting_made(ledger, job_id, schemas, plan.objects):
+        make_tables(ledger, plan, schema=settings.target_schema)
     record_tables(ledger, job_id, largest_first(plan.tables))
+    note_places(ledger, job_id)
+    if options.undo_log:
+        keep_undo(ledger, job_id)
     return job_id
 
 

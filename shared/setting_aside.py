@@ -14,6 +14,7 @@ from shared.records.plan import Grade, GradedAs, ObjectGrade, SchemaPlan, TableP
 from shared.records.source import ObjectKind
 from shared.records.work import JobTable
 from shared.target.suspending import Unlike, put_back, take_away, validate
+from shared.way_back import keep_undo, stop_keeping_undo
 
 
 def without_constraints(ledger: SqlAlchemyLedger, plan: SchemaPlan) -> SchemaPlan:
@@ -44,6 +45,8 @@ def take_away_again(ledger: SqlAlchemyLedger, job_id: int) -> None:
         if table.plan.set_aside is not None and table.state not in TABLE_ENDS:
             taken, _ = take_away(ledger.connection, table.plan)
             save_plan(ledger, table.id, taken)
+    if read_job(ledger, job_id, brief=True).options.undo_log:
+        keep_undo(ledger, job_id)
 
 
 def put_all_back(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -> None:
@@ -59,6 +62,7 @@ def put_all_back(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -> N
                 _note(outcomes, table.plan, unlike)
     for table in tables:
         save_plan(ledger, table.id, _back(table.plan))
+    stop_keeping_undo(ledger, job_id)
 
 
 def _goes_without(table: JobTable) -> bool:

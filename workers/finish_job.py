@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from shared.grading import Less, Outcomes
 from shared.ledger.jobs import move_job, read_job, read_tables
@@ -21,6 +22,7 @@ from shared.target import ddl
 from shared.target.build_sessions import give_memory, name_build
 from shared.target.statements import attempt, run, see_extensions
 from shared.target.violations import orphans
+from shared.way_back import noting_made
 from workers.context import WorkerContext
 from workers.failures import noted_and_left_to_rescue
 from workers.objects import existing_objects, is_identity, left_not_valid, less, record_outcomes
@@ -56,7 +58,8 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
             run(ledger.connection, ddl.analyze(completed))
         tables, unmoved = swap_if_complete(ledger, job, tables)
         put_all_back(ledger, job_id, outcomes)
-        _make_objects(ledger, job, tables, outcomes)
+        with _noting_made(ledger, job):
+            _make_objects(ledger, job, tables, outcomes)
         record_outcomes(ledger, job_id, outcomes)
         reach(Point.FINISHING, job_id)
         state, error = _outcome(read_progress(ledger, job_id), unreadable=len(job.unreadable))
@@ -139,6 +142,11 @@ def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable]
             found = _make_object(ledger, each, incomplete)
             if each.graded_as is not None:
                 outcomes.add(each.graded_as, each.table, found)
+
+
+def _noting_made(ledger: SqlAlchemyLedger, job: Job) -> AbstractContextManager[None]:
+    objects = [each for each in job.objects if each.phase is BuildPhase.AFTER]
+    return noting_made(ledger, job.id, [job.target_schema], objects) if objects else nullcontext()
 
 
 def _make_object(ledger: SqlAlchemyLedger, planned: ObjectPlan, incomplete: Collection[str]) -> Less | None:

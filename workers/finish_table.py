@@ -17,6 +17,7 @@ from shared.ledger.standing import note_table
 from shared.ledger.states import BUILD_ENDS, TableState
 from shared.ledger.steps import Step
 from shared.ledger.unfinished import count_changed
+from shared.ledger.way_back import settle
 from shared.points import Point, reach
 from shared.records.plan import CompareBy
 from shared.records.work import JobTable
@@ -105,6 +106,8 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         if table.plan.match_key in built.left_out:
             # Without its key no row can be looked up: the table is compared as a whole.
             save_plan(ledger, table_id, replace(table.plan, match_key=(), compare_by=CompareBy.MULTISET))
+        if table.plan.creates:
+            settle(ledger, table_id, nested=bool(table.plan.search))
         verified = options.verify and not options.schema_only
         return move_table(ledger, table_id, TableState.VERIFYING if verified else TableState.COMPLETED)
 

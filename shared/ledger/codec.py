@@ -108,6 +108,8 @@ def table_of(row: Any) -> JobTable:
         plan=_PLAN.validate_python(row.plan),
         planned=row.planned,
         error=row.error,
+        oid=row.oid,
+        settled_xid=row.settled_xid,
     )
 
 

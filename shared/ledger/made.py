@@ -11,7 +11,8 @@ from shared.ledger.session import Ledger
 from shared.records.plan import ObjectPlan
 
 _OBJECTS: Final = sa.text(
-    "SELECT to_jsonb(j) -> 'objects' AS objects FROM pgconvoy.jobs j WHERE j.target_schema = :schema ORDER BY j.id"
+    "SELECT to_jsonb(j) -> 'objects' AS objects FROM pgconvoy.jobs j WHERE j.target_schema = :schema"
+    " AND j.state <> 'rolled_back' ORDER BY j.id"
 )
 """Through the row's JSON: a ledger that an older pgconvoy made has no such column, and plan upgrades none."""
 

@@ -1,4 +1,4 @@
-"""Jobs whose tables go without foreign keys and triggers, and whether anybody still writes into these."""
+"""Jobs whose tables go without foreign keys and triggers, or with ours, and whether anybody still writes into these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from shared.ledger.session import Ledger
 from shared.ledger.states import JOB_ENDS, ChunkState
 from shared.ledger.tables import chunks, jobs, tables
 
-_AWAY = tables.c.plan["set_aside"]["away"].as_boolean()
+_AWAY = sa.or_(
+    tables.c.plan["set_aside"]["away"].as_boolean(),
+    tables.c.plan["undo"]["armed"].as_boolean(),  # the trigger of --undo-log
+)
 
 
 def suspended_jobs(ledger: Ledger, schema: str) -> tuple[int, ...]:

@@ -68,6 +68,7 @@ jobs = sa.Table(
     sa.Column("load", JSONB(none_as_null=True), comment="the load as it was last measured"),
     _moment("paced_until", comment="under a limit of bytes a second: when the next chunk may begin"),
     _moment("paused_at", comment="since when nothing is begun; NULL: it is not paused"),
+    sa.Column("undone", JSONB(none_as_null=True), comment="what was removed when it was rolled back"),
     sa.CheckConstraint(_one_of("state", JobState), name="jobs_state"),
     sa.CheckConstraint(f"(state IN ({_listed(JOB_ENDS)})) = (ended_at IS NOT NULL)", name="jobs_ended"),
 )
@@ -91,6 +92,8 @@ tables = sa.Table(
     _moment("started_at"),
     _moment("ended_at"),
     sa.Column("error", sa.Text),
+    sa.Column("oid", sa.BigInteger, comment="of the table in the target"),
+    sa.Column("settled_xid", sa.BigInteger, comment="rows of younger transactions are not the job's"),
     sa.UniqueConstraint("job_id", "source_name"),
     sa.UniqueConstraint("job_id", "target_schema", "target_name"),
     sa.CheckConstraint(_one_of("state", TableState), name="tables_state"),
@@ -203,11 +206,23 @@ undo = sa.Table(
     metadata,
     _identity(),
     _reference("job_id", "jobs"),
-    _reference("table_id", "tables"),
-    _reference("chunk_id", "chunks"),
+    # Without a key of its own, which would be looked up for every row; the job's suffices.
+    sa.Column("table_id", sa.BigInteger, nullable=False, index=True),
     sa.Column("before", sa.Text, comment="the target's row before it was changed, as text; NULL: it was inserted"),
-    sa.Column("after", sa.Text, nullable=False, comment="the row as the job left it, as text"),
+    sa.Column("after", sa.Text, comment="the row as the job left it, as text; NULL: a trigger deleted it"),
     comment="what a job did to rows of tables that were there before it, where it was asked to remember",
+)
+
+made = sa.Table(
+    "made",
+    metadata,
+    _identity(),
+    _reference("job_id", "jobs"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("oid", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="as SQL names it"),
+    sa.Column("definition", sa.Text, nullable=False, comment="a digest of it; empty where it cannot change"),
+    comment="what a job made besides its tables, where nothing of the name was there before",
 )
 
 mismatches = sa.Table(

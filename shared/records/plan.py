@@ -195,6 +195,19 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UndoLog:
+    """That a trigger keeps what a job does to the rows of a table that was there before it."""
+
+    job: int
+    table: int
+    """Both by their ids in the ledger."""
+    columns: tuple[str, ...]
+    """The columns that the table had then, in their order: a kept row has one value for each."""
+    armed: bool = True
+    """Whether the trigger is there now: from the job's beginning, or its being taken up again, until its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
     """A CHECK constraint of the target; added NOT VALID after the rows and validated then."""
 
@@ -313,6 +326,10 @@ class TablePlan:
     stands in `schema`, a staging schema of the job's own. None: it is where it belongs."""
     set_aside: SetAside | None = None
     """What a table that was there before goes without while it is loaded. None: nothing."""
+    undo: UndoLog | None = None
+    """Where what the job does to a table that was there before is kept (--undo-log); None: it is not."""
+    replaces: bool = False
+    """With --recreate, whether another table stands where this one goes, which is dropped then."""
 
 
 class Grade(enum.StrEnum):
@@ -386,6 +403,8 @@ class JobOptions:
     """Whether a damaged source is copied as far as it can be read."""
     rules: tuple[Rule, ...] = ()
     """From pgconvoy.toml."""
+    undo_log: bool = False
+    """Whether what the job does to rows of tables that were there before is kept, so that it can be rolled back."""
     small_tail: bool = False
     """Whether each table's last chunks are smaller, so that all workers end at about the same time. False for jobs of
     older versions: planning that broke off has to come to the same chunks."""

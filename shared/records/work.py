@@ -226,6 +226,10 @@ class JobTable:
     planned: bool
     """Whether all its chunks are recorded."""
     error: str | None = None
+    oid: int | None = None
+    """PostgreSQL's number of the table in the target; None in jobs of older versions."""
+    settled_xid: int | None = None
+    """Of a table that the job made, all of whose rows arrived: younger transactions are others'. None: not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
