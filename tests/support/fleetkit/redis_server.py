@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -30,7 +33,7 @@ class RedisServer:
         self._program = program
         self._folder = Path(tempfile.mkdtemp(prefix="redis-", dir=run_folder()))
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -62,6 +65,34 @@ class RedisServer:
         self._process.wait(20)
         self._process = None
 
+    def lose_data(self) -> None:
+        """Stop it with SIGKILL and remove what it kept."""
+        self.stop(kill=True)
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Let it take connections and answer nobody, as a host that swaps."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Let it refuse everything that takes memory."""
+        self._limit(1)
+        try:
+            yield
+        finally:
+            self._limit(0)
+
+    def _limit(self, bytes_: int) -> None:
+        with self.client() as client:
+            client.config_set("maxmemory", bytes_)
+
     def flush(self) -> None:
         """Empty every database: queues, results and chord counters are gone."""
         with self.client() as client:
@@ -92,7 +123,8 @@ class RedisServer:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,0 +1,22 @@
+"""Two minutes of the soak, as `make soak` runs it for longer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_SUPPORT = Path(__file__).resolve().parents[1] / "support"
+_SEED = os.environ.get("SOAK_SEED", "5")
+
+
+@pytest.mark.usefixtures("postgres_server", "redis_server")  # which say what is missing here
+def test_jobs_under_a_storm_of_faults_arrive_whole() -> None:
+    """Killed workers, servers and commands, cut wires, lost and doubled messages: every value is there, once."""
+    command = [sys.executable, "-m", "soak", "--minutes", "2", "--seed", _SEED]
+    environment = os.environ | {"PYTHONPATH": str(_SUPPORT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -1,0 +1,202 @@
+"""Jobs one after another: each is started, gone on with whenever its producer ends early, and checked at its end."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg2
+from fleetkit.run_folder import note_started
+
+from soak import check
+from soak.stage import Stage
+
+_PRODUCER: Final = Path(sys.executable).parent / "producer"
+_ENDS: Final = frozenset({"completed", "completed_with_rejects", "failed"})
+_JUDGED: Final = frozenset({0, 1})
+_USAGE: Final = 2
+_UNREACHABLE: Final = 3
+_GO_ON: Final = frozenset({_UNREACHABLE, 130, -2, -9, -15})
+"""A service was away, or the storm ended it."""
+_ASK_BOUND_S: Final = 15
+"""While a command is waited for, nothing that is stopped goes on."""
+_LEAST_CHUNKS: Final = 300
+
+
+@dataclass(slots=True, kw_only=True)
+class SoakJob:
+    """One job of the soak."""
+
+    number: int
+    schema: str
+    excluded: tuple[str, ...]
+    ledger_id: int | None = None
+    ended: bool = False
+    producers: int = 0
+    codes: list[int] = field(default_factory=list)
+
+    @property
+    def tables(self) -> list[str]:
+        """What it copies."""
+        return [table for table in check.COLUMNS if table not in self.excluded]
+
+
+class Convoy:
+    """Keeps one job going at a time."""
+
+    def __init__(self, stage: Stage, source: Path, seed: int) -> None:
+        self._stage = stage
+        self._source = source
+        self._chance = random.Random(f"jobs {seed}")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = stage.folder / "producer.log"
+        self._number = 0
+        self.wrong: list[str] = []
+        """What was found to be wrong."""
+        self.job = self._next()
+
+    @property
+    def producer_pid(self) -> int | None:
+        """The command that waits for the job now, if one does."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
+
+    def look(self) -> str | None:
+        """Do what is to be done next; says what, where it is of interest."""
+        if self.job.ended:
+            return None
+        if self._process is None:
+            return self._start()
+        code = self._process.poll()
+        if code is None:
+            return None
+        try:
+            state = self._state()
+        except psycopg2.Error:  # what became of the job is to be seen once PostgreSQL is back
+            return None
+        self._process = None
+        self.job.codes.append(code)
+        if code in _JUDGED and state in _ENDS:
+            self.job.ended = True
+            return f"job {self.job.ledger_id} is {state}, exit code {code}"
+        expected = code in _GO_ON or (code == _USAGE and state is not None) or (code == 1 and state == "cancelled")
+        if not expected:
+            self.wrong.append(f"the producer ended with {code} while the job is {state}: {self._last_words()}")
+        return f"the producer ended with {code}, the job is {state}"
+
+    def judge(self) -> list[str]:
+        """Check the job that has ended, by a program of its own."""
+        source, job = str(self._source), self.job
+        words = [source, self._stage.postgres.url, job.schema, str(job.ledger_id), str(job.codes[-1]), *job.tables]
+        done = subprocess.run(
+            [sys.executable, "-I", check.__file__, *words], capture_output=True, text=True, check=False
+        )
+        found = done.stdout.splitlines()
+        if done.returncode and not found:
+            found = [f"the check itself failed: {done.stderr.strip()[-1000:]}"]
+        ((chunks,),) = self._stage.postgres.rows(
+            "SELECT count(*) FROM pgconvoy.chunks WHERE job_id = %s", job.ledger_id
+        )
+        if chunks < _LEAST_CHUNKS:
+            found.append(f"job {job.ledger_id} has {chunks} chunks only, less than {_LEAST_CHUNKS}")
+        return found
+
+    def begin_next(self) -> None:
+        """Go on to another job."""
+        self.job = self._next()
+
+    def ask(self, word: str) -> bool:
+        """Run `producer pause`, `unpause` or `cancel` on the job; whether there is nothing more to be asked."""
+        if self.job.ledger_id is None or self.job.ended:
+            return True
+        command = [str(_PRODUCER), word, str(self.job.ledger_id)]
+        try:
+            done = self._run(command)
+        except subprocess.TimeoutExpired:
+            return False
+        if done.returncode == _USAGE:  # the job has ended
+            return True
+        if done.returncode not in {0, _UNREACHABLE}:
+            self.wrong.append(f"producer {word} ended with {done.returncode}: {done.stderr.decode()[-600:]}")
+        return done.returncode == 0
+
+    def standing(self) -> str:
+        """Where the job is, for a soak that failed."""
+        question = """
+            SELECT t.source_name, t.state, t.error, c.state, count(*), max(c.attempt), max(c.compare_failures),
+                   max(c.error), bool_or(c.enqueued_at IS NOT NULL), bool_or(c.compare_sent_at IS NOT NULL),
+                   max(c.not_before), clock_timestamp()
+              FROM pgconvoy.tables t LEFT JOIN pgconvoy.chunks c ON c.table_id = t.id WHERE t.job_id = %s
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 4
+        """
+        try:
+            rows = self._stage.postgres.rows(question, self.job.ledger_id)
+            jobs = self._stage.postgres.rows("SELECT id, state, error, finish_sent_at FROM pgconvoy.jobs")
+        except psycopg2.Error as error:
+            return f"the ledger cannot be read: {error}"
+        return "\n".join(map(str, [*jobs, *rows]))
+
+    def _next(self) -> SoakJob:
+        self._number += 1
+        clean = self._chance.random() < 0.4
+        return SoakJob(number=self._number, schema=f"soak_{self._number}", excluded=("dirty",) if clean else ())
+
+    def _start(self) -> str | None:
+        try:
+            state = self._state()
+        except psycopg2.Error:
+            return None
+        words = ["resume", str(self.job.ledger_id)] if state is not None else self._words_of_start()
+        self.job.producers += 1
+        with self._log.open("ab") as log:
+            log.write(f"$ producer {' '.join(words)}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                [str(_PRODUCER), *words],
+                env=self._environment(),
+                cwd=self._stage.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        note_started(self._process.pid)
+        return f"producer {words[0]} ({self._process.pid})" + ("" if state is None else f", the job is {state}")
+
+    def _words_of_start(self) -> list[str]:
+        excluded = [word for table in self.job.excluded for word in ("--exclude", table)]
+        return ["start", "--source", str(self._source), "--schema", self.job.schema, *excluded]
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self._stage.folder,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_ASK_BOUND_S,
+            check=False,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PGCONVOY_")}
+        return inherited | self._stage.environment | {"COLUMNS": "160"}
+
+    def _state(self) -> str | None:
+        """The job's state, or None where it is not recorded; its number is kept."""
+        question = "SELECT id, state FROM pgconvoy.jobs WHERE target_schema = %s ORDER BY id DESC LIMIT 1"
+        try:
+            there: list[tuple[Any, ...]] = self._stage.postgres.rows(question, self.job.schema)
+        except psycopg2.errors.UndefinedTable:
+            return None
+        if not there:
+            return None
+        self.job.ledger_id, state = there[0]
+        return str(state)
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-600:]
