@@ -38,7 +38,9 @@ _GENERATED: Final = MappingProxyType({2: Generated.VIRTUAL, 3: Generated.STORED}
 """By `hidden` of PRAGMA table_xinfo (https://sqlite.org/pragma.html#pragma_table_xinfo)."""
 _ORIGINS: Final = MappingProxyType({"c": IndexOrigin.CREATED, "u": IndexOrigin.UNIQUE, "pk": IndexOrigin.PRIMARY_KEY})
 _INTERNAL: Final = "sqlite_"
-"""Names that SQLite keeps for itself: sqlite_sequence, sqlite_stat1, automatic indexes."""
+"""Names that SQLite keeps for itself: automatic indexes, and these tables."""
+_OWN_TABLES: Final = frozenset({"sqlite_sequence", "sqlite_stat1", "sqlite_stat2", "sqlite_stat3", "sqlite_stat4"})
+"""https://sqlite.org/fileformat2.html, section 2.6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +88,34 @@ def read_catalog(connection: sqlite3.Connection) -> SourceCatalog:
 def _entries(connection: sqlite3.Connection) -> list[_Entry]:
     """Read sqlite_schema, SQLite's own tables and indexes left out."""
     rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM main.sqlite_schema").fetchall()
-    entries = [_Entry(kind, _named(name), _named(table), _readable(sql)) for kind, name, table, sql in rows]
+    entries = [_Entry(_named(kind), _named(name), _named(table), _readable(sql)) for kind, name, table, sql in rows]
+    for entry in entries:
+        _refuse_hidden(entry)
     return [entry for entry in entries if not entry.name.lower().startswith(_INTERNAL)]
 
 
-def _named(name: str | RawText) -> str:
+def _refuse_hidden(entry: _Entry) -> None:
+    """Refuse what only somebody who wrote into the schema himself can have made: it would be left out in silence."""
+    name = entry.name.lower()
+    if name.startswith(_INTERNAL) and entry.type != "index" and name not in _OWN_TABLES:
+        msg = f"its schema was tampered with: it has a {entry.type} {entry.name!r}, a name that SQLite keeps for itself"
+        raise sqlite3.DataError(msg)
+
+
+def _named(name: object) -> str:
     """Refuse a name that no SQL could spell."""
+    if not isinstance(name, str | RawText):
+        msg = f"its schema was tampered with: it calls something {name!r}, which is no name"
+        raise sqlite3.DataError(msg)
     if isinstance(name, RawText):
         msg = f"a name in it is not valid UTF-8 (x'{name.raw.hex()}'): rename that table, column or index first"
         raise sqlite3.DataError(msg)
     return name
 
 
-def _readable(sql: str | RawText) -> str:
+def _readable(sql: object) -> str:
     """SQL whose comments or constants are not valid UTF-8 is read all the same."""
-    return sql.raw.decode(errors="replace") if isinstance(sql, RawText) else sql
+    return sql.raw.decode(errors="replace") if isinstance(sql, RawText) else str(sql)
 
 
 def _shadows(entries: Sequence[_Entry], kept: Sequence[Kept]) -> dict[str, str]:

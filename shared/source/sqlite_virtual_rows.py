@@ -26,6 +26,8 @@ from shared.source.sqlite_shadow import CONTENT, shadow_name
 from shared.source.sqlite_virtual import Kept, read_virtual_table
 
 _COORDINATES: Final = {VirtualModule.RTREE: "REAL", VirtualModule.RTREE_I32: "INTEGER"}
+_LONGEST_FINDING: Final = 200
+"""Characters; of a damaged tree SQLite finds something in every node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def own_rows(connection: sqlite3.Connection, kept: Kept) -> tuple[Kept, SourceTa
     """
     try:
         rows = _rows(connection, kept)
+        if kept.virtual.module in _COORDINATES:
+            _refuse_broken_tree(connection, kept.virtual.name)
     except _UnreadableError as error:
         return replace(kept, virtual=replace(kept.virtual, unreadable=str(error))), None
     return kept, None if rows is None else _table(kept, rows)
@@ -210,6 +214,19 @@ def _refuse_unopened(connection: sqlite3.Connection, name: str) -> None:
     except sqlite3.DatabaseError as error:
         msg = f"SQLite here cannot open it ({error})"
         raise _UnreadableError(msg) from error
+
+
+def _refuse_broken_tree(connection: sqlite3.Connection, name: str) -> None:
+    """Rows that a damaged tree does not lead to would be left out in silence: the check of a file is not about them."""
+    try:
+        (found,) = connection.execute("SELECT rtreecheck('main', ?)", (name,)).fetchone()
+    except sqlite3.OperationalError:  # this SQLite has no such function
+        return
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        msg = f"its tree is damaged ({' '.join(str(found).split())[:_LONGEST_FINDING]})"
+        raise _UnreadableError(msg)
 
 
 def _key(wanted: str, columns: Iterable[_Column], stored: str) -> _Column:
