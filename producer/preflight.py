@@ -10,6 +10,7 @@ from producer.services import Target
 from producer.wording import counted
 from shared.errors import OperatorError, TransientError, UnreachableError
 from shared.ledger.tables import SCHEMA as LEDGER_SCHEMA
+from shared.records.plan import JobOptions
 from shared.settings import Settings, shown
 from shared.source.kinds import is_readable_in_place, open_source
 
@@ -20,10 +21,11 @@ _FACTS: Final = """
            pg_is_in_recovery() AS standby,
            current_setting('server_encoding') AS encoding,
            current_user::text AS role, current_database()::text AS database,
-           has_database_privilege(current_database(), 'CREATE') AS may_make_schemas
+           has_database_privilege(current_database(), 'CREATE') AS may_make_schemas,
+           has_database_privilege(current_database(), 'TEMPORARY') AS may_stage
 """
 _SCHEMA_FACTS: Final = """
-    SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace
+    SELECT has_schema_privilege(oid, 'USAGE') AND (:fills OR has_schema_privilege(oid, 'CREATE')) FROM pg_namespace
      WHERE nspname = :name
 """
 
@@ -56,8 +58,12 @@ def check_source(settings: Settings) -> str:
     return f"{shown(settings.source_url)} opens: {counted(tables, 'table')}"
 
 
-def check_target(target: Target) -> str:
+def check_target(target: Target, options: JobOptions | None = None) -> str:
     """Connect to the target and make sure that the job's tables and the ledger can be made there.
+
+    Args:
+        target: Where to.
+        options: The job's; None: what any job may need.
 
     Returns:
         What was found, for people.
@@ -70,8 +76,12 @@ def check_target(target: Target) -> str:
         with target.ledger(f"looking at the target {target.shown}") as ledger:
             facts = ledger.connection.execute(sa.text(_FACTS)).one()
             _refuse_unfit(target, facts)
+            _refuse_without_database_rights(target, facts, options or JobOptions())
             for schema in (target.settings.target_schema, LEDGER_SCHEMA):
-                allowed = ledger.connection.execute(sa.text(_SCHEMA_FACTS), {"name": schema}).scalar()
+                # --data-only makes nothing there.
+                fills = options is not None and options.data_only and schema != LEDGER_SCHEMA
+                asked = {"name": schema, "fills": fills}
+                allowed = ledger.connection.execute(sa.text(_SCHEMA_FACTS), asked).scalar()
                 _refuse_without_right(target, facts, schema, allowed)
     except TransientError as error:
         msg = f"the target cannot be used just now: {error}; try again in a moment"
@@ -89,6 +99,21 @@ def _refuse_unfit(target: Target, facts: sa.Row[tuple[object, ...]]) -> None:
         raise OperatorError(msg)
     if facts.standby:
         msg = f"the target {target.shown} is a standby that takes no writes: name its primary"
+        raise OperatorError(msg)
+
+
+def _refuse_without_database_rights(target: Target, facts: sa.Row[tuple[object, ...]], options: JobOptions) -> None:
+    if not facts.may_stage:
+        msg = (
+            f"the role {facts.role} may not make temporary tables in the target {target.shown}, in which rows wait for"
+            f' those that are there already: GRANT TEMPORARY ON DATABASE "{facts.database}" TO "{facts.role}"'
+        )
+        raise OperatorError(msg)
+    if options.recreate and not facts.may_make_schemas:
+        msg = (
+            f"the role {facts.role} may not make the schema in which --recreate lets new tables wait in the target"
+            f' {target.shown}: GRANT CREATE ON DATABASE "{facts.database}" TO "{facts.role}"'
+        )
         raise OperatorError(msg)
 
 

@@ -30,6 +30,7 @@ from shared.records.plan import JobOptions, SchemaPlan
 from shared.records.work import NewJob
 from shared.setting_aside import put_back_left_over, without_constraints
 from shared.settings import Settings
+from shared.target.rights import refuse_missing_rights
 from shared.way_back import keep_undo, noting_made
 
 
@@ -61,7 +62,7 @@ def start(
     if settings.broker_url is not None:
         Broker(settings).check()
     with open_target(settings, make=True) as target:
-        check_target(target)
+        check_target(target, options)
         if max_load is not None:
             _check_limits(target, max_load, listener)
         if detach and settings.broker_url is None:
@@ -172,7 +173,9 @@ def _record_plan(
     lock_starts(ledger)
     refuse_running(ledger, plan.tables)
     put_back_left_over(ledger, settings.target_schema)
-    plan = tried(ledger, fit_to_target(ledger, plan, settings, options), settings.target_schema).plan
+    plan = fit_to_target(ledger, plan, settings, options)
+    refuse_missing_rights(ledger.connection, plan.tables)
+    plan = tried(ledger, plan, settings.target_schema).plan
     plan = without_constraints(ledger, plan)
     new = NewJob(
         source_url=source.original,

@@ -33,10 +33,15 @@ _CHECK_INTERVAL: Final = "2s"
 _CHECK_SETTING: Final = "client_connection_check_interval"
 _USERINFO: Final = re.compile(r"^\w+://(?P<user>[^:]*?):(?P<password>.*)@")
 _LEGAL_PASSWORD: Final = re.compile(r"(?:[^@/?#%]|%[0-9A-Fa-f]{2})*")
-_ABOUT_TLS: Final = ("certificate", "SSL ", "TLS ")
-_WHAT_TO_DO_ABOUT_TLS: Final = (
+_ABOUT_TLS: Final = (
     "the URL's sslrootcert names the authority's file, its host is to be one of the certificate's names, and sslcert"
     " and sslkey are this client's own"
+)
+_WHAT_TO_DO: Final = (
+    ("permission denied for database", "GRANT CONNECT ON that DATABASE to the role"),
+    ("certificate", _ABOUT_TLS),
+    ("SSL ", _ABOUT_TLS),
+    ("TLS ", _ABOUT_TLS),
 )
 _MIN_SECRET: Final = 3
 """A shorter password is not searched for in messages: it would blank out half of every sentence."""
@@ -199,8 +204,9 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except _DRIVER_ERRORS as error:
         failure = translate_error(error, what=f"cannot open a connection to the target {redact(url)}")
-        if any(sign in str(failure) for sign in _ABOUT_TLS):
-            failure = type(failure)(f"{failure}: {_WHAT_TO_DO_ABOUT_TLS}")
+        advice = next((advice for sign, advice in _WHAT_TO_DO if sign in str(failure)), None)
+        if advice is not None:
+            failure = type(failure)(f"{failure}: {advice}")
         # The driver's own error may quote the password, so it is not kept as the cause.
         raise _without_password(failure, url) from None
 

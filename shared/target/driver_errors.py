@@ -45,6 +45,7 @@ _WHAT_TO_DO: Final = MappingProxyType(
         "53200": "give the target more memory, or run fewer worker processes",
         "53300": "raise the target's max_connections, or run fewer worker processes",
         "53400": "raise the limit in the target's configuration",
+        "42501": "the target's role lacks that right; docs/security.md lists what it needs",
     }
 )
 _REFUSED_LOGIN: Final = ("28", "3D000")
@@ -86,7 +87,7 @@ def translate_error(error: Exception, *, what: str) -> ConvoyError:
         return error
     driver_error = original(error)
     kind = _kind(driver_error)
-    advice = _WHAT_TO_DO.get(_scarcity(driver_error), "")
+    advice = _WHAT_TO_DO.get(_scarcity(driver_error) or sqlstate_of(driver_error) or "", "")
     return kind(f"{what}: {said_by(driver_error)}{f': {advice}' if advice else ''}")
 
 
