@@ -16,6 +16,9 @@ _CREATES: Final = re.compile(r"\s*CREATE\s+(?:TABLE|VIEW)\b", re.IGNORECASE)
 _UNKNOWN_HERE: Final = ("no such function", "no such module", "no such table", "unsafe use of")
 """What the source's application may have and this SQLite has not, or does not trust a schema with; whether a table is
 there the catalog knows."""
+_TOO_LARGE: Final = "too many references to"
+"""What SQLite says of a view that reads, through others, one table more than 65,535 times."""
+_WORD: Final = re.compile(r"\w+")
 _HARMLESS: Final = re.compile(r"unsafe use of (?:json\w*|->>?)\(\)")
 """SQLite before 3.41 forgot to call its own functions for JSON harmless."""
 
@@ -39,7 +42,21 @@ def ask_columns(catalog: SourceCatalog, views: Iterable[SourceObject]) -> Mappin
         asked = list(views)
         for view in asked:
             _make(connection, view.sql)
-        return {view.name: _ask(connection, view.name) for view in asked}
+        return _ask_all(connection, asked)
+
+
+def _ask_all(connection: sqlite3.Connection, views: Iterable[SourceObject]) -> dict[str, ViewColumns]:
+    """Ask in the order of creation. What reads a view that is too large for SQLite is too large itself: finding that
+    out anew takes most of a second each time.
+    """
+    found: dict[str, ViewColumns] = {}
+    too_large: dict[str, ViewColumns] = {}
+    for view in views:
+        reads = [too_large[word] for word in _WORD.findall(view.sql.lower()) if word in too_large]
+        found[view.name] = reads[0] if reads else _ask(connection, view.name)
+        if _TOO_LARGE in found[view.name].broken:
+            too_large[view.name.lower()] = found[view.name]
+    return found
 
 
 def _make_table(connection: sqlite3.Connection, table: SourceTable) -> None:

@@ -93,6 +93,9 @@ def path_of(url: str) -> Path:
     if path in {"", ":memory:"}:
         msg = f"{url!r} names no file: write sqlite:///relative/path, sqlite:////absolute/path or the path alone"
         raise SourceError(msg)
+    if "\0" in path:
+        msg = f"{url!r} names no file: no path holds U+0000"
+        raise SourceError(msg)
     return Path(path)
 
 
