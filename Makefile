@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INSTALLED := $(VENV)/.installed
 LOCKING := build/locking
 
-.PHONY: help setup demo test lint bench profile docs lock
+.PHONY: help setup demo test fuzz lint bench profile docs lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to lo
 test: setup ## run the whole suite on servers that it starts itself
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/pytest --basetemp "$$folder/t" \
 		--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+# Each file is given by a number; one that fails is made again by `fuzzkit.damaged_file(folder, number)`.
+fuzz: setup ## damage and craft SQLite files at random for MINUTES=5, and see that none is copied wrong
+	PGCONVOY_FUZZ_MINUTES=$(or $(MINUTES),5) $(BIN)/pytest -q -s tests/integration/test_hostile_files.py -k fuzzed
 
 lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/ruff check
