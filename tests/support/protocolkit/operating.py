@@ -1,0 +1,65 @@
+"""What an operator may do to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from protocolkit.base import Move, Steps, holds_job, holds_table, recorded, set_chunk
+from protocolkit.states import Ledger, State
+from shared.ledger.states import JOB_ENDS, TABLE_MOVES, ChunkState, JobState, TableState
+
+_ARRIVED = frozenset({ChunkState.COPIED, ChunkState.VERIFIED})
+
+
+class Operating(Steps):
+    """Commands."""
+
+    def _operator(self, state: State) -> Iterator[Move]:
+        ledger, may = state.ledger, self.world.operator
+        if "pause" in may and ledger.job not in JOB_ENDS:
+            kind = "step" if ledger.paused else "operator"
+            yield Move("pause or unpause", kind, self.commit(state, ledger._replace(paused=not ledger.paused)))
+        if "cancel" in may and ledger.job not in JOB_ENDS and not holds_table(state) and not holds_job(state):
+            yield Move("cancel", "operator", self.commit(state, self._cancelled(ledger)))
+        if ledger.opened >= self.world.openings or holds_table(state):
+            return
+        if holds_job(state) and self.rules.reopening_holds_job:
+            return
+        if "resume" in may and ledger.job is JobState.CANCELLED:
+            yield Move("resume", "operator", self.commit(state, self._reopened(ledger, cancelled=True)))
+        failed = any(chunk.state is ChunkState.FAILED for _, chunk in recorded(ledger))
+        if "requeue" in may and (failed or ledger.table is TableState.FAILED):
+            yield Move("requeue", "operator", self.commit(state, self._reopened(ledger, cancelled=False)))
+        if "verify" in may and ledger.job in JOB_ENDS:
+            yield Move("verify", "operator", self.commit(state, self._to_verify(ledger)))
+
+    def _cancelled(self, ledger: Ledger) -> Ledger:
+        for number, chunk in recorded(ledger):
+            if chunk.state is ChunkState.PENDING:
+                ledger = set_chunk(ledger, number, chunk._replace(state=ChunkState.CANCELLED, sent=False))
+        table = TableState.CANCELLED if TableState.CANCELLED in TABLE_MOVES[ledger.table] else ledger.table
+        return ledger._replace(job=JobState.CANCELLED, job_sent=False, table=table, table_sent=False)
+
+    def _reopened(self, ledger: Ledger, *, cancelled: bool) -> Ledger:
+        wanted = {ChunkState.FAILED, ChunkState.CANCELLED} if cancelled else {ChunkState.FAILED}
+        for number, chunk in recorded(ledger):
+            if chunk.state in wanted:
+                again = chunk._replace(state=ChunkState.PENDING, attempt=0, sent=False)
+                ledger = set_chunk(ledger, number, again)
+        ended = ledger.table in (TableState.FAILED, TableState.CANCELLED)
+        table = TableState.COPYING if ended else ledger.table
+        job = JobState.COPYING if ledger.job in (JobState.FAILED, JobState.CANCELLED) else ledger.job
+        return ledger._replace(table=table, table_sent=False, job=job, opened=ledger.opened + 1)
+
+    def _to_verify(self, ledger: Ledger) -> Ledger:
+        before = ledger
+        for number, chunk in recorded(ledger):
+            if chunk.state in _ARRIVED:
+                again = chunk._replace(state=ChunkState.COPIED, compared=False, compare_sent=False)
+                ledger = set_chunk(ledger, number, again)
+        if not self.is_planned(ledger) or any(chunk.state not in _ARRIVED for _, chunk in recorded(ledger)):
+            return before  # refused: not all rows are there
+        again = TableState.VERIFYING
+        if self.rules.verify_builds_first and ledger.table is not TableState.COMPLETED:
+            again = TableState.COPYING
+        return ledger._replace(table=again, job=JobState.VERIFYING, job_sent=False, opened=ledger.opened + 1)
