@@ -22,6 +22,7 @@ from shared.points import Point, reach
 from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
 from workers.kept import swells
+from workers.retrying import delay_before_retry
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
         sentence = sentence_of(error)
         log.warning("chunk %s was not compared: %s", chunk_id, sentence, exc_info=not isinstance(error, ConvoyError))
         with suppress(SQLAlchemyError), context.store.transaction() as ledger:
-            record_compare_failure(ledger, chunk_id, f"not compared: {sentence}")
+            delay_s = delay_before_retry(context.settings, error)
+            record_compare_failure(ledger, chunk_id, f"not compared: {sentence}", delay_s=delay_s)
         return f"not compared: {sentence}"
 
 

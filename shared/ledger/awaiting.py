@@ -7,17 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.ledger.pausing import goes_on
-from shared.ledger.queueing import MAX_COMPARE_FAILURES
+from shared.ledger.queueing import MAX_COMPARE_FAILURES, is_due
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, TableState
 from shared.ledger.tables import chunks, tables
 
 _LOADING = (TableState.PENDING, TableState.COPYING)
-
-
-def is_due() -> sa.ColumnElement[bool]:
-    """Whether a chunk's next attempt may begin."""
-    return sa.or_(chunks.c.not_before.is_(None), chunks.c.not_before <= sa.func.clock_timestamp())
 
 
 def unsent_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
@@ -29,7 +24,7 @@ def unsent_tables(ledger: Ledger, job_id: int) -> tuple[int, ...]:
     unfinished = chunks.c.state.in_([ChunkState.PENDING, ChunkState.COPYING])
     uncompared = sa.and_(chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
     unsent = sa.and_(chunks.c.state == ChunkState.PENDING, chunks.c.enqueued_at.is_(None), is_due())
-    unsent_comparison = sa.and_(uncompared, chunks.c.compare_sent_at.is_(None))
+    unsent_comparison = sa.and_(uncompared, chunks.c.compare_sent_at.is_(None), is_due())
     incomparable = sa.and_(uncompared, chunks.c.compare_failures >= MAX_COMPARE_FAILURES)
     loads = sa.and_(tables.c.state.in_(_LOADING), sa.or_(~tables.c.planned, _any(unfinished)))
     compares = sa.and_(tables.c.state == TableState.VERIFYING, _any(uncompared), ~_any(incomparable))

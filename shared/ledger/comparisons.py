@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.ledger.codec import chunk_of, mismatch_of, reject_of
+from shared.ledger.intervals import seconds
 from shared.ledger.pausing import give_back_comparison, goes_on
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState
@@ -16,6 +17,8 @@ from shared.records.keys import encode_value
 from shared.records.work import Chunk, Comparison, Mismatch, Reject
 
 _ERROR_LENGTH: Final = 1000
+_LONGEST_DELAY_S: Final = 300.0
+"""Past five minutes a retry helps nobody who waits."""
 
 
 def hold_uncompared(ledger: Ledger, chunk_id: int) -> Chunk | None:
@@ -62,20 +65,30 @@ def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> N
             state=state,
             compared_at=sa.func.clock_timestamp(),
             mismatches=comparison.found,
+            not_before=None,
             error=None,
             compare_s=comparison.seconds,
         )
     )
 
 
-def record_compare_failure(ledger: Ledger, chunk_id: int, error: str) -> None:
-    """Note that a chunk could not be compared; it is asked for again until its attempts are used up."""
+def record_compare_failure(ledger: Ledger, chunk_id: int, error: str, *, delay_s: float) -> None:
+    """Note that a chunk could not be compared; it is asked for again until its attempts are used up.
+
+    Args:
+        ledger: A transaction of its own.
+        chunk_id: The chunk.
+        error: One sentence, redacted.
+        delay_s: Seconds before its second comparison; doubles with each one. 0: waiting would not help.
+    """
+    wait = sa.func.least(delay_s * sa.func.power(2.0, chunks.c.compare_failures), _LONGEST_DELAY_S)
     ledger.run(
         sa.update(chunks)
         .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
         .values(
             compare_failures=chunks.c.compare_failures + 1,
             compare_sent_at=None,
+            not_before=sa.func.clock_timestamp() + seconds(wait),
             error=error[:_ERROR_LENGTH],
         )
     )

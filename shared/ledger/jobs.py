@@ -236,7 +236,7 @@ def reopen_tables(ledger: Ledger, job_id: int) -> int:
     for table in read_tables(ledger, job_id):
         if table.state not in (TableState.FAILED, TableState.CANCELLED):
             continue
-        reset = sa.update(chunks).where(chunks.c.table_id == table.id).values(compare_failures=0)
+        reset = sa.update(chunks).where(chunks.c.table_id == table.id).values(compare_failures=0, not_before=None)
         ledger.run(reset)
         reopened += move_table(ledger, table.id, TableState.COPYING)
     return reopened
@@ -259,6 +259,7 @@ def reset_comparisons(ledger: Ledger, job_id: int) -> int:
             compare_sent_at=None,
             mismatches=0,
             compare_failures=0,
+            not_before=None,
             error=None,
         )
     )

@@ -9,8 +9,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from shared.ledger.awaiting import is_due
 from shared.ledger.pausing import goes_on
+from shared.ledger.queueing import is_due
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, tables
