@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     )
     task_time_limit_s: Count = Field(3600, description="Longest run of one task; Celery kills it then.")
     rescue_grace_s: Seconds = Field(3, description="How long after its claim a chunk without a holder counts as lost.")
-    rescue_interval_s: Seconds = Field(10, description="How often the controller looks for lost work.")
+    rescue_interval_s: Seconds = Field(5, description="How often the controller looks for lost work.")
     plan_batch_chunks: Count = Field(100, description="Chunks recorded in one transaction while planning streams.")
 
     rules: Annotated[tuple[Rule, ...], NoDecode] = Field(
