@@ -9,8 +9,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c '$(SUPPORTED)' 2>/dev/null && echo "$$p" && break; done)
 INSTALLED := $(VENV)/.installed
 LOCKING := build/locking
+AUDITING := build/auditing
+SECRETS := secrets
 
-.PHONY: help setup demo test fuzz lint bench profile docs lock
+.PHONY: help setup demo test fuzz lint bench profile docs lock secrets audit
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,3 +62,18 @@ lock: ## resolve the newest versions into constraints.txt
 	$(LOCKING)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
 		--no-emit-index-url --no-emit-find-links --no-annotate \
 		--custom-compile-command "make lock" --output-file constraints.txt
+
+# Letters and digits of 192 random bits. What is there stays. Others may not enter the folder; in it, the containers'
+# users must be able to read the files.
+secrets: ## make the passwords of docker-compose.yml, one a file, where there are none yet
+	@install -d -m 0700 $(SECRETS)
+	@for name in postgres redis flower; do test -e $(SECRETS)/$$name || { \
+		od -An -N24 -tx1 /dev/urandom | tr -d ' \n' > $(SECRETS)/$$name && chmod 0644 $(SECRETS)/$$name && echo "made $(SECRETS)/$$name"; }; done
+
+# The tools have an environment of their own: they are no dependencies of ours. A finding ends this with 1, and so does
+# a package that nobody could be asked about.
+audit: ## look for known vulnerabilities in the locked dependencies, and list them all in build/sbom.json (CycloneDX)
+	@test -x $(AUDITING)/bin/pip-audit || { $(PYTHON) -m venv $(AUDITING) && $(AUDITING)/bin/pip install --quiet pip-audit cyclonedx-bom; }
+	@mkdir -p build && cp constraints.txt build/locked.txt
+	$(AUDITING)/bin/cyclonedx-py requirements build/locked.txt --pyproject pyproject.toml --output-file build/sbom.json
+	$(AUDITING)/bin/pip-audit --requirement build/locked.txt --no-deps --disable-pip --strict --progress-spinner off

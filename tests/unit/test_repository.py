@@ -19,8 +19,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 _COMPOSE = (_ROOT / "docker-compose.yml").read_text()
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())
 _PACKAGES = ("producer", "workers", "shared")
-# What the workers' containers set themselves or have no use for.
-_NOT_HANDED_ON = {"PGCONVOY_HOME", "PGCONVOY_WORKERS"}
+# What the workers' containers set themselves, have no use for, or get as files.
+_NOT_HANDED_ON = {"PGCONVOY_HOME", "PGCONVOY_WORKERS", "PGCONVOY_TARGET_PASSWORD", "PGCONVOY_BROKER_PASSWORD"}
 
 
 def _variable(name: str) -> str:
