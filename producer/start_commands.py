@@ -11,6 +11,7 @@ from producer import print_end, print_plan, printing
 from producer.demonstrating import demonstrate
 from producer.limits import max_load_of
 from producer.planning import plan_only
+from producer.print_sql import sql_for_terminal
 from producer.session import finish, listening, settings_of
 from producer.starting import start as start_job
 from shared.records.plan import JobOptions, OnConflict, ProfileMode, TypesPolicy
@@ -136,7 +137,7 @@ def _show_plan(
     with listening(as_json=as_json or sql) as listener:
         view = plan_only(settings, options, listener)
     if sql:
-        sys.stdout.write(view.sql)
+        sys.stdout.write(sql_for_terminal(view.sql) if sys.stdout.isatty() else view.sql)
     elif as_json:
         printing.print_json(view)
     else:
