@@ -15,6 +15,7 @@ from shared.ledger.awaiting import unsent_tables
 from shared.ledger.builds import forget_build_messages, rescue_lost_builds, take_builds
 from shared.ledger.engine import LedgerStore
 from shared.ledger.load import adjust
+from shared.ledger.overdue import end_overdue
 from shared.ledger.queueing import (
     forget_messages,
     step_of,
@@ -90,6 +91,7 @@ class Dispatcher:
         with self._store.transaction() as ledger:
             grace_s, max_attempts = settings.rescue_grace_s, settings.max_attempts
             task_limit_s = settings.task_time_limit_s
+            end_overdue(ledger, job_id, after_s=task_limit_s + grace_s)
             lost = rescue_lost(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts, task_limit_s=task_limit_s)
             builds = rescue_lost_builds(ledger, job_id, grace_s=grace_s, max_attempts=max_attempts)
         forgotten = self._forget(job_id, _MESSAGE_GRACE_S) if self._broker.waiting() == 0 else 0

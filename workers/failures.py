@@ -6,21 +6,38 @@ import functools
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
+import adbc_driver_manager
+import psycopg2
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from shared.errors import ConvoyError
+from shared.errors import ConvoyError, PermanentError
 from shared.ledger.session import Ledger
 from shared.redact import redact
+from shared.target.connections import translate_error
+from shared.target.driver_errors import original, said_by
 from workers.context import WorkerContext
 
 log = logging.getLogger(__name__)
 
 
+_DRIVER_ERRORS: Final = (DBAPIError, psycopg2.Error, adbc_driver_manager.Error)
+
+
+def is_surprise(error: Exception) -> bool:
+    """Whether nobody foresaw an error, so that the log should show where it came from: no fault of a server's is."""
+    if isinstance(error, _DRIVER_ERRORS):
+        return isinstance(translate_error(error, what=""), PermanentError)
+    return not isinstance(error, ConvoyError)
+
+
 def sentence_of(error: BaseException) -> str:
-    """What happened, for people, without passwords: our errors' own text, or a driver's first line."""
+    """What happened, for people, without passwords: our errors' own text, what PostgreSQL said, or a first line."""
     if isinstance(error, ConvoyError):
         return redact(str(error))
+    if isinstance(error, _DRIVER_ERRORS):
+        return f"PostgreSQL: {said_by(original(error))}"
     first_line = str(error).strip().split("\n", 1)[0]
     return redact(f"{type(error).__name__}: {first_line}")
 
@@ -50,7 +67,7 @@ def _left_to_rescue(function: Task, note: Note | None) -> Task:
             return function(context, number)
         except Exception as error:
             sentence = f"{function.__name__} {number} did not end, rescue asks again: {sentence_of(error)}"
-            log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+            log.warning("%s", sentence, exc_info=is_surprise(error))
             # Where the ledger itself is away, or another version's, there is nowhere to keep it.
             if note is not None and context.ledger_checked:
                 with suppress(SQLAlchemyError, ConvoyError), context.store.transaction() as ledger:

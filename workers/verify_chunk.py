@@ -10,7 +10,6 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.chunks import compare_chunk
-from shared.errors import ConvoyError
 from shared.ledger.comparisons import (
     hold_uncompared,
     record_compare_failure,
@@ -20,7 +19,7 @@ from shared.ledger.comparisons import (
 from shared.ledger.jobs import read_job, read_table
 from shared.points import Point, reach
 from workers.context import WorkerContext
-from workers.failures import left_to_rescue, sentence_of
+from workers.failures import is_surprise, left_to_rescue, sentence_of
 from workers.kept import swells
 from workers.retrying import delay_before_retry
 
@@ -38,7 +37,7 @@ def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
         return _verify(context, chunk_id)
     except Exception as error:
         sentence = sentence_of(error)
-        log.warning("chunk %s was not compared: %s", chunk_id, sentence, exc_info=not isinstance(error, ConvoyError))
+        log.warning("chunk %s was not compared: %s", chunk_id, sentence, exc_info=is_surprise(error))
         with suppress(SQLAlchemyError), context.store.transaction() as ledger:
             delay_s = delay_before_retry(context.settings, error)
             record_compare_failure(ledger, chunk_id, f"not compared: {sentence}", delay_s=delay_s)

@@ -61,9 +61,6 @@ class SessionSettings:
     """False: synchronous_commit is off, for what is lost together with the record of it."""
     kept: bool = False
     """Whether it stays open between uses; unused for `idle_timeout_s`, PostgreSQL (14 and later) ends it."""
-    transaction_timeout_s: float = 0
-    """PostgreSQL (17 and later) ends a transaction after so long, also one that waits for rows of a client which sends
-    none and stays connected; 0: never."""
     reads_only: bool = False
     """Each transaction sees one snapshot and can write nothing."""
 
@@ -147,11 +144,11 @@ def _set_up(connection: Any, session: SessionSettings) -> Any:
 
 def _server_settings(session: SessionSettings) -> dict[str, str]:
     settings = {
-        "lock_timeout": _milliseconds(session.lock_timeout_s),
-        "idle_in_transaction_session_timeout": _milliseconds(session.idle_timeout_s),
+        "lock_timeout": f"{int(session.lock_timeout_s * 1000)}ms",
+        "idle_in_transaction_session_timeout": f"{int(session.idle_timeout_s * 1000)}ms",
         # A role or database may bound statements for the application's sake; a chunk takes what it takes.
         "statement_timeout": "0",
-        "transaction_timeout": _milliseconds(session.transaction_timeout_s),
+        "transaction_timeout": "0",
         "default_transaction_isolation": "read committed",
         "tcp_keepalives_idle": str(_KEEPALIVE_IDLE_S),
         "tcp_keepalives_interval": str(_KEEPALIVE_INTERVAL_S),
@@ -172,10 +169,6 @@ def _server_settings(session: SessionSettings) -> dict[str, str]:
     if session.reads_only:
         settings |= {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
     return settings
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{int(seconds * 1000)}ms"
 
 
 def _set(connection: Any, settings: dict[str, str]) -> None:

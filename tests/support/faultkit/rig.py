@@ -17,6 +17,7 @@ from producer import commands, starting, waiting
 from producer.records import JobEnd
 from producer.services import Target, Workforce
 from producer.starting import start
+from shared import dispatch
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
 from shared.records.plan import JobOptions
@@ -76,7 +77,9 @@ class Rig:
         }
         self.settings = Settings(**(chosen | settings))
         patch.setattr(waiting, "_RESCUE_S", 0.1)
+        patch.setattr(dispatch, "_MESSAGE_GRACE_S", 0.2)
         self._contexts: list[WorkerContext] = []
+        self._controller: WorkerContext | None = None
 
     def record(self, **options: Any) -> None:
         """Record the job with its chunks; nobody works yet."""
@@ -95,16 +98,18 @@ class Rig:
         self._contexts.append(made)
         return made
 
-    def resume(self) -> JobEnd:
+    def resume(self, **settings: Any) -> JobEnd:
         """Do all that is left, as `producer resume` does with workers, until the job has ended."""
         self._patch.setattr(starting, "open_workforce", inline_workforce)
-        end = commands.resume(self.settings, None, Silent())
+        end = commands.resume(self.settings.model_copy(update=settings), None, Silent())
         assert isinstance(end, JobEnd)
         return end
 
-    def rescue(self) -> str:
-        """Look for lost work, as the controller does."""
-        return rescue_running(self.context())
+    def rescue(self, **settings: Any) -> str:
+        """Look for lost work, as the controller does; its settings are those of the first call."""
+        if self._controller is None:
+            self._controller = self.context(**settings)
+        return rescue_running(self._controller)
 
     def chunks(self) -> list[tuple[int, str, int, int | None, str]]:
         """Id, state, attempt, rows and error of each chunk of ``t``, in key order."""
