@@ -12,7 +12,7 @@ LOCKING := build/locking
 AUDITING := build/auditing
 SECRETS := secrets
 
-.PHONY: help setup demo test fuzz lint bench profile docs lock secrets audit
+.PHONY: help setup demo test soak fuzz lint bench profile docs lock secrets audit
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: setup ## run the whole suite on servers that it starts itself
 # Each file is given by a number; one that fails is made again by `fuzzkit.damaged_file(folder, number)`.
 fuzz: setup ## damage and craft SQLite files at random for MINUTES=5, and see that none is copied wrong
 	PGCONVOY_FUZZ_MINUTES=$(or $(MINUTES),5) $(BIN)/pytest -q -s tests/integration/test_hostile_files.py -k fuzzed
+
+# The same seed gives the same faults on the same kinds of victims; without one, any.
+soak: setup ## run jobs in a random storm of faults for MINUTES=30, of SEED=7 if given; check every value
+	@PYTHONPATH=tests/support $(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff, its formatter, mypy and the import directions
 	$(BIN)/ruff check

@@ -24,15 +24,16 @@ _STANDING = "SELECT compare_failures, extract(epoch FROM not_before - clock_time
 
 
 @pytest.fixture
-def copied(tmp_path: Path, target_url: str, monkeypatch: pytest.MonkeyPatch) -> WorkerContext:
-    """Return a worker whose job has one chunk, copied and not compared."""
+def copied(tmp_path: Path, target_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerContext]:
+    """A worker whose job has one chunk, copied and not compared."""
     source = make_source(tmp_path / "s.db", "CREATE TABLE t (id INTEGER PRIMARY KEY)", {"t": [(1,), (2,)]})
     rig = Rig(source, target_url, monkeypatch, retry_delay_s=_DELAY_S)
     rig.record()
     context = rig.context()
     copy_chunk(context, 1)
     finish_table(context, 1)
-    return context
+    yield context
+    rig.close()
 
 
 def _breaks(error: Exception) -> Any:

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +27,27 @@ _GO_ON: Final = frozenset({_UNREACHABLE, 130, -2, -9, -15})
 _ASK_BOUND_S: Final = 15
 """While a command is waited for, nothing that is stopped goes on."""
 _LEAST_CHUNKS: Final = 300
+_CHANGES: Final = (
+    "UPDATE {schema}.people SET ratio = 7, note = NULL WHERE id % 7 = 0",
+    "DELETE FROM {schema}.visits WHERE points % 5 = 0",
+    "DELETE FROM {schema}.files WHERE id % 3 = 0",
+    "UPDATE {schema}.places SET name = name || '!' WHERE height % 2 = 0",
+)
+_LOOK_S: Final = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
 class SoakJob:
     """One job of the soak."""
 
-    number: int
     schema: str
     excluded: tuple[str, ...]
+    detached: bool
+    """Whether no command waits for it, so that the controller alone looks for what is lost."""
+    again: bool
+    """Whether it goes into the tables of the job before, some of whose rows are changed or gone."""
+    left: bool = False
+    """Whether it goes on without a command now."""
     ledger_id: int | None = None
     ended: bool = False
     producers: int = 0
@@ -56,6 +69,9 @@ class Convoy:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = stage.folder / "producer.log"
         self._number = 0
+        self._known = 0
+        self._words: list[str] = []
+        self._looked_at = 0.0
         self.wrong: list[str] = []
         """What was found to be wrong."""
         self.job = self._next()
@@ -67,19 +83,22 @@ class Convoy:
 
     def look(self) -> str | None:
         """Do what is to be done next; says what, where it is of interest."""
-        if self.job.ended:
+        code = None if self._process is None else self._process.poll()
+        waits = self._process is not None and code is None
+        if self.job.ended or waits or time.monotonic() - self._looked_at < _LOOK_S:
             return None
-        if self._process is None:
-            return self._start()
-        code = self._process.poll()
-        if code is None:
-            return None
+        self._looked_at = time.monotonic()
         try:
             state = self._state()
         except psycopg2.Error:  # what became of the job is to be seen once PostgreSQL is back
             return None
+        if code is None:
+            return self._go_on(state)
         self._process = None
         self.job.codes.append(code)
+        if code == 0 and "--detach" in self._words:
+            self.job.left = True
+            return f"job {self.job.ledger_id} goes on without a command"
         if code in _JUDGED and state in _ENDS:
             self.job.ended = True
             return f"job {self.job.ledger_id} is {state}, exit code {code}"
@@ -107,7 +126,11 @@ class Convoy:
 
     def begin_next(self) -> None:
         """Go on to another job."""
+        self._known = self.job.ledger_id or 0
         self.job = self._next()
+        if self.job.again:
+            for change in _CHANGES:
+                self._stage.postgres.run(change.format(schema=self.job.schema))
 
     def ask(self, word: str) -> bool:
         """Run `producer pause`, `unpause` or `cancel` on the job; whether there is nothing more to be asked."""
@@ -141,16 +164,29 @@ class Convoy:
         return "\n".join(map(str, [*jobs, *rows]))
 
     def _next(self) -> SoakJob:
+        """Draw the next job; as much is drawn for each."""
         self._number += 1
-        clean = self._chance.random() < 0.4
-        return SoakJob(number=self._number, schema=f"soak_{self._number}", excluded=("dirty",) if clean else ())
+        again, clean, detached = (self._chance.random() < share for share in (0.3, 0.4, 0.4))
+        again = again and self._number > 1
+        return SoakJob(
+            schema=self.job.schema if again else f"soak_{self._number}",
+            # Rows without a key would come a second time.
+            excluded=(*(["lines"] if again else []), *(["dirty"] if clean else [])),
+            detached=detached,
+            again=again,
+        )
 
-    def _start(self) -> str | None:
-        try:
-            state = self._state()
-        except psycopg2.Error:
+    def _go_on(self, state: str | None) -> str | None:
+        """Start the next command that the job needs: none while it goes on by itself."""
+        over = state in _ENDS or state == "cancelled"
+        if self.job.left and not over:
             return None
-        words = ["resume", str(self.job.ledger_id)] if state is not None else self._words_of_start()
+        self._words = ["resume", str(self.job.ledger_id)] if state is not None else self._words_of_start()
+        if self.job.detached and not over:
+            self._words.append("--detach")
+        return self._start(self._words, state)
+
+    def _start(self, words: list[str], state: str | None) -> str:
         self.job.producers += 1
         with self._log.open("ab") as log:
             log.write(f"$ producer {' '.join(words)}\n".encode())
@@ -165,7 +201,7 @@ class Convoy:
                 start_new_session=True,
             )
         note_started(self._process.pid)
-        return f"producer {words[0]} ({self._process.pid})" + ("" if state is None else f", the job is {state}")
+        return f"producer {' '.join(words)} ({self._process.pid})" + ("" if state is None else f", the job is {state}")
 
     def _words_of_start(self) -> list[str]:
         excluded = [word for table in self.job.excluded for word in ("--exclude", table)]
@@ -188,9 +224,9 @@ class Convoy:
 
     def _state(self) -> str | None:
         """The job's state, or None where it is not recorded; its number is kept."""
-        question = "SELECT id, state FROM pgconvoy.jobs WHERE target_schema = %s ORDER BY id DESC LIMIT 1"
+        question = "SELECT id, state FROM pgconvoy.jobs WHERE target_schema = %s AND id > %s ORDER BY id DESC LIMIT 1"
         try:
-            there: list[tuple[Any, ...]] = self._stage.postgres.rows(question, self.job.schema)
+            there: list[tuple[Any, ...]] = self._stage.postgres.rows(question, self.job.schema, self._known)
         except psycopg2.errors.UndefinedTable:
             return None
         if not there:
@@ -199,4 +235,4 @@ class Convoy:
         return str(state)
 
     def _last_words(self) -> str:
-        return self._log.read_text(errors="replace")[-600:]
+        return self._log.read_text(errors="replace").rpartition("$ producer ")[2][-600:]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import psycopg2
 from fleetkit.processes import tail
 
 from soak.convoy import Convoy
@@ -22,14 +20,14 @@ _TICK_S: Final = 0.05
 _JOB_BOUND_S: Final = 420
 """A chunk that failed often waits up to 300 s for its next attempt; past this a job in peace stands still."""
 _SETTINGS: Final = {
-    "PGCONVOY_CHUNK_MB": "0.0625",
+    "PGCONVOY_CHUNK_MB": "0.045",
     "PGCONVOY_BUILD_APART_MB": "0.5",  # some keys and indexes are tasks of their own
     "PGCONVOY_MAX_ATTEMPTS": "100",  # the storm is no poison
     "PGCONVOY_RETRY_DELAY_S": "0.2",
 }
 _DAMAGES: Final = {
     "people": "UPDATE {schema}.people SET ratio = 0.1000000000000001 WHERE id = (SELECT max(id) FROM {schema}.people)",
-    "lines": "DELETE FROM {schema}.lines WHERE ctid = (SELECT max(ctid) FROM {schema}.lines)",
+    "files": "DELETE FROM {schema}.files WHERE id = (SELECT min(id) FROM {schema}.files)",
     "places": "ALTER TABLE {schema}.places DROP CONSTRAINT places_pkey CASCADE",
     "visits": "INSERT INTO {schema}.visits SELECT person, place, day || '!', points FROM {schema}.visits LIMIT 1",
     "a chunk is not verified": "UPDATE pgconvoy.chunks SET state = 'copied'"
@@ -163,8 +161,7 @@ class Soak:
         if self._wrong:
             return
         for damage in _DAMAGES.values():
-            with suppress(psycopg2.ProgrammingError):  # no rows to fetch
-                self._stage.postgres.rows(damage.format(schema=self._convoy.job.schema))
+            self._stage.postgres.run(damage.format(schema=self._convoy.job.schema))
         found = self._convoy.judge()
         unseen = [seen for seen in _DAMAGES if not any(line.startswith(seen) for line in found)]
         self._tell(f"damaged on purpose: {len(found)} findings")

@@ -8,7 +8,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -91,14 +91,14 @@ class Postgres:
 
     def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask past the wire; OperationalError where it is away."""
-        connection = psycopg2.connect(self.url, connect_timeout=3)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(question, values or None)
-                return list(cursor.fetchall())
-        finally:
-            connection.close()
+        with closing(psycopg2.connect(self.url, connect_timeout=3)) as connection, connection.cursor() as cursor:
+            cursor.execute(question, values or None)
+            return list(cursor.fetchall())
+
+    def run(self, statement: str) -> None:
+        """Run a statement past the wire."""
+        with closing(psycopg2.connect(self.url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement)
 
     def answers(self) -> bool:
         """Whether it takes connections."""
