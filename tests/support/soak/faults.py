@@ -86,13 +86,18 @@ class Faults:
         self.killed = [pid]
         return f"{pid} of {name}"
 
+    def copying(self) -> set[int]:
+        """The pool processes that copy a chunk now, by the ledger."""
+        question = "SELECT split_part(worker, ':', 2)::int FROM pgconvoy.chunks WHERE state = 'copying'"
+        with suppress(psycopg2.Error):
+            return {pid for (pid,) in self._stage.postgres.rows(question)}
+        return set()
+
     def _pool_process(self, step: Step) -> tuple[str, int]:
         """One that copies a chunk, where there is one."""
         there = [each for each in self._stage.pool() if not self._is_held(each[0])]
-        question = "SELECT split_part(worker, ':', 2)::int FROM pgconvoy.chunks WHERE state = 'copying'"
-        with suppress(psycopg2.Error):
-            copying = {pid for (pid,) in self._stage.postgres.rows(question)}
-            there = [each for each in there if each[1] in copying] or there
+        copying = self.copying()
+        there = [each for each in there if each[1] in copying] or there
         if not there:
             raise NothingHitError
         return there[step.pick(len(there))]

@@ -17,6 +17,7 @@ from soak.stage import Stage
 from soak.storm import Step, storm
 
 _TICK_S: Final = 0.05
+_PATIENCE_S: Final = 6
 _JOB_BOUND_S: Final = 420
 """A chunk that failed often waits up to 300 s for its next attempt; past this a job in peace stands still."""
 _SETTINGS: Final = {
@@ -87,8 +88,9 @@ class Soak:
                 due = time.monotonic() + step.pause_s
             if self._is_over():
                 self._calm()
-                self._await_end()
-            elif time.monotonic() >= due and self._may(step):
+                if not self._await_end():
+                    return
+            elif time.monotonic() >= due and self._may(step, late_s=time.monotonic() - due):
                 self._hit(step)
                 step = next(steps)
                 due = time.monotonic() + step.pause_s
@@ -103,11 +105,16 @@ class Soak:
     def _is_over(self) -> bool:
         return time.monotonic() - self._begun > self._minutes * 60
 
-    def _may(self, step: Step) -> bool:
-        """Whether the next fault may come: one that is followed in quiet waits until nothing else is broken."""
+    def _may(self, step: Step, *, late_s: float) -> bool:
+        """Whether the next fault may come.
+
+        One that is followed in quiet waits until nothing else is broken, and a little for a chunk that it can hit.
+        """
         if self._recovery.is_quiet_wait:
             return False
-        return not step.fault.endswith("and wait") or not self._faults.held
+        if not step.fault.endswith("and wait"):
+            return True
+        return not self._faults.held and (late_s > _PATIENCE_S or bool(self._faults.copying()))
 
     def _hit(self, step: Step) -> None:
         self._recovery.disturb()
@@ -130,16 +137,19 @@ class Soak:
             for what in self._faults.go_on(everything=True):
                 self._tell(what)
             self._stage.await_servers()
+            time.sleep(_TICK_S)
         self._stage.postgres_wire.disarm()
         self._stage.redis_wire.disarm()
 
-    def _await_end(self) -> None:
+    def _await_end(self) -> bool:
+        """Let the last job end in peace; whether it did."""
         end = time.monotonic() + _JOB_BOUND_S
         while not self._convoy.job.ended:
             self._tick()
             if time.monotonic() > end:
                 self._wrong.append(f"job {self._convoy.job.ledger_id} has not ended {_JOB_BOUND_S} s after the storm")
-                return
+                return False
+        return True
 
     def _check_job(self) -> bool:
         """Check the job that ended; whether the soak goes on."""
