@@ -13,6 +13,7 @@ from shared.ledger.comparisons import rejects_of
 from shared.ledger.jobs import read_tables, save_plan
 from shared.ledger.replays import chunks_with_rejects, hold_rejected, record_replay
 from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.way_back import settle
 from shared.records.keys import SourceRow
 from shared.records.plan import TablePlan
 from shared.records.work import Job, JobTable
@@ -22,6 +23,8 @@ from shared.target import ddl
 from shared.target.careful_writer import write_carefully
 from shared.target.statements import run
 from shared.target.suspending import triggers_off
+from shared.target.undo import watched
+from shared.way_back import is_untouched
 
 
 def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener) -> int:
@@ -55,7 +58,12 @@ def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener)
 def _replay_table(target: Target, table: JobTable, plan: TablePlan, chunks: Iterable[int]) -> int:
     with target.ledger(f"noting the rules for table {plan.read.table}") as ledger:
         save_plan(ledger, table.id, plan)
-    return sum(_replay_chunk(target, plan, chunk) for chunk in chunks)
+        untouched = is_untouched(ledger, table)
+    arrived = sum(_replay_chunk(target, plan, chunk) for chunk in chunks)
+    if untouched:
+        with target.ledger(f"noting that rows of table {plan.read.table} are the job's") as ledger:
+            settle(ledger, table.id, nested=False)
+    return arrived
 
 
 def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
@@ -77,7 +85,7 @@ def own_triggers_off(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None
     Those are all of a table that is ours, and what another one went without.
     """
     if not plan.creates:
-        with triggers_off(ledger.connection, plan):
+        with triggers_off(ledger.connection, plan), watched(ledger.connection, plan):
             yield
         return
     run(ledger.connection, ddl.switch_triggers(plan, on=False))

@@ -10,7 +10,10 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import TABLE_ENDS
 from shared.ledger.way_back import record_made
 from shared.records.plan import ObjectPlan
+from shared.records.work import JobTable
 from shared.target.made_objects import objects_in
+from shared.target.removing import rows_of
+from shared.target.restoring import place_of
 from shared.target.undo import arm, disarm
 
 
@@ -49,3 +52,11 @@ def stop_keeping_undo(ledger: SqlAlchemyLedger, job_id: int) -> None:
     for table in read_tables(ledger, job_id):
         if table.plan.undo is not None and table.plan.undo.armed:
             save_plan(ledger, table.id, disarm(ledger.connection, table.plan))
+
+
+def is_untouched(ledger: SqlAlchemyLedger, table: JobTable) -> bool:
+    """Whether a table that the job made holds no row that came, or was changed, after all of the job's were there."""
+    if not table.plan.creates or table.oid is None or table.settled_xid is None:
+        return False
+    place = place_of(ledger.connection, table.oid)
+    return place is not None and rows_of(ledger.connection, table.plan, place, table.settled_xid).younger == 0

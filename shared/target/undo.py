@@ -7,6 +7,8 @@ by.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -48,6 +50,12 @@ def arm(connection: Connection, plan: TablePlan, *, job: int, table: int) -> Tab
     )
     found = columns_of(connection, int(place.scalar_one()))
     log = UndoLog(job=job, table=table, columns=tuple(name for name, _, _ in found))
+    if plan.undo is not None and plan.undo.columns != log.columns:
+        msg = (
+            f"{ddl.table_name(plan)} has other columns than when the job began, so what it does there cannot be kept"
+            " any longer (--undo-log): start a new job"
+        )
+        raise OperatorError(msg)
     refused = attempt(connection, _making(plan, log, found), f"keeping what the job does to {ddl.table_name(plan)}")
     if refused is not None:
         msg = f"--undo-log needs a trigger on the table while the job runs, which PostgreSQL refuses: {refused.reason}"
@@ -89,6 +97,24 @@ def watch(connection: Any, plan: TablePlan) -> None:
             "(--undo-log), is gone or does not fire: start a new job"
         )
         raise PermanentError(msg)
+
+
+@contextmanager
+def watched(connection: Connection, plan: TablePlan) -> Iterator[None]:
+    """Keep what the block writes, by the same connection, into a table of an ended job, in the caller's transaction.
+
+    Raises:
+        ConvoyError: as `arm` and `watch` say.
+    """
+    if plan.undo is None:
+        yield
+        return
+    if not plan.undo.armed:
+        arm(connection, plan, job=plan.undo.job, table=plan.undo.table)
+    watch(connection.connection.dbapi_connection, plan)
+    yield
+    if not plan.undo.armed:
+        disarm(connection, plan)
 
 
 def columns_of(connection: Connection, oid: int) -> list[tuple[str, bool, bool]]:
