@@ -21,6 +21,7 @@ from producer import (
     print_plan,
     print_status,
     printing,
+    rollback_command,
     start_commands,
     throttle_command,
 )
@@ -171,6 +172,7 @@ def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given
 app.command()(pause_commands.pause)
 app.command()(pause_commands.unpause)
 app.command()(throttle_command.throttle)
+app.command()(rollback_command.rollback)
 
 
 @app.command()

@@ -36,6 +36,7 @@ from shared.source.reader import SourceReader
 from shared.target.compared_upsert import upsert_compared
 from shared.target.connections import commit, translate_error
 from shared.target.convert import to_target
+from shared.target.undo import watch
 from workers.claiming import claim_in_turn
 from workers.context import WorkerContext
 from workers.copy_columns import copy_columns
@@ -115,6 +116,7 @@ def _copy_columns(
         # Held before the first row is read: a chunk that nobody holds counts as lost after a few seconds.
         if not hold_if_current(ledger, chunk):
             return None
+        watch(connection, plan)
         reach(Point.HELD, chunk.id)
         if plan.load is LoadPath.BARE:
             record = partial(record_rejects, ledger, chunk, plan)
@@ -164,6 +166,7 @@ def _copy_rows(
         ledger = ArrowLedger(connection)
         if not hold_if_current(ledger, chunk):
             return None
+        watch(connection, plan)
         record = partial(record_rejects, ledger, chunk, plan)
         last = _is_last(context, chunk)
         result = copy_rows(reader, connection, plan, chunk.key_range, timer, record, reject_orphans=last)
