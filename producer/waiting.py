@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -70,6 +71,7 @@ class Watch:
         self._moved_at = time.monotonic()
         self._standing: object = None
         self._warned: set[str] = set()
+        self._away: dict[str, float] = {}
         self._is_paused = False
 
     def look(self) -> None:
@@ -144,8 +146,14 @@ class Watch:
 
     def _warn_of_retry(self, retry: RetryCallState) -> None:
         self._check_fleet()
-        if retry.outcome is not None:
-            self._warn(f"{retry.outcome.exception()}; trying again for {_PATIENCE_S:.0f} s")
+        if retry.outcome is None:
+            return
+        said = str(retry.outcome.exception())
+        # One outage is told once, although a driver words each failure in it differently: in brackets.
+        kind, now = said.split(" (", 1)[0], time.monotonic()
+        if now - self._away.get(kind, -math.inf) > _PATIENCE_S:
+            self._listener.warn(f"{said}; trying again for {_PATIENCE_S:.0f} s")
+        self._away[kind] = now
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:

@@ -18,6 +18,7 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared.broker_errors import finding_and_advice
 from shared.errors import OperatorError, UnreachableError
 from shared.messages import (
     BUILD_INDEX,
@@ -43,10 +44,6 @@ _SOFT_SHUTDOWN_S: Final = 20
 """A stopped worker lets its tasks end for so long, then puts their messages back."""
 _CONNECT_TIMEOUT_S: Final = 5
 _SOCKET_TIMEOUT_S: Final = 15
-_ABOUT_TLS: Final = (
-    "in PGCONVOY_BROKER_URL ssl_ca_certs names the authority's file, the host is to be one of the certificate's names,"
-    " and ssl_certfile and ssl_keyfile are this client's own"
-)
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
@@ -271,10 +268,8 @@ class Broker:
             yield
         except (OperationalError, OSError, RedisError) as error:
             said = _first_line(error)
-            advice = (
-                _ABOUT_TLS if "CERTIFICATE" in said or "SSL" in said else "start it, or correct PGCONVOY_BROKER_URL"
-            )
-            msg = f"the broker {self._shown} cannot be reached ({said}): {advice}"
+            finding, advice = finding_and_advice(said)
+            msg = f"the broker {self._shown} {finding} ({said}): {advice}"
             raise UnreachableError(msg) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable
 from traceback import walk_tb
@@ -20,6 +21,8 @@ from workers.forged import why_not_ours
 from workers.pulse import give_sign_of_life
 
 log = logging.getLogger(__name__)
+_RECONNECT_S: Final = 2.0
+"""As long as Celery waits where nobody listens."""
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What kombu meets where an entry of a queue is no message at all."""
 
@@ -41,6 +44,11 @@ class SurvivingConsumer(Consumer):
             # Announces that 6.0 changes a default that we set ourselves.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Wait a little: Celery would try six times a second, as long as Redis is full or refuses something else."""
+        super().on_connection_error_before_connected(exc)
+        time.sleep(_RECONNECT_S)
 
     def create_task_handler(self, *given: Any, **options: Any) -> Callable[[Any], Any]:
         """Let Celery see only what `why_not_ours` finds nothing against."""
