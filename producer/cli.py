@@ -15,6 +15,7 @@ from rich.live import Live
 
 from producer import arguments as given
 from producer import (
+    cancel_command,
     commands,
     pause_commands,
     print_end,
@@ -162,13 +163,7 @@ def resume(
     finish(end, as_json=as_json)
 
 
-@app.command()
-def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
-    """End a job: chunks that run end, indexes in the making are given up, chunks that wait are not begun."""
-    progress = commands.cancel(settings_of(target=target), job)
-    _show_status(progress, as_json=as_json)
-
-
+app.command()(cancel_command.cancel)
 app.command()(pause_commands.pause)
 app.command()(pause_commands.unpause)
 app.command()(throttle_command.throttle)

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import sleep
 from typing import Final
 
+from producer.cancelling import cancel_and_drain
 from producer.enqueue import refuse_changed
 from producer.exporting import export_rejects
 from producer.preflight import refuse_lonely_broker
@@ -15,13 +16,13 @@ from producer.reading import end_of, job_id_of, job_lines, progress_of, reject_l
 from producer.records import Detached, JobEnd, JobProgress, Listener
 from producer.replaying import replay_rejects
 from producer.report import report_of
+from producer.resuming import open_again, refuse_rolled_back, refuse_taken_over, why_not_resumed
 from producer.services import Target, open_ledger
 from producer.starting import go_on
 from producer.views import JobLine, RejectLine, Report
-from producer.wording import counted, state
+from producer.wording import counted
 from shared.errors import OperatorError
 from shared.ledger.jobs import (
-    cancel_job,
     move_job,
     read_job,
     read_tables,
@@ -31,18 +32,13 @@ from shared.ledger.jobs import (
 )
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS, JobState, TableState
-from shared.ledger.suspended import is_suspended
 from shared.records.work import Job
 from shared.schema.rules.book import read_rules
-from shared.setting_aside import put_back_if_idle, take_away_again
+from shared.setting_aside import take_away_again
 from shared.settings import Settings
 from shared.source.kinds import open_source
-from shared.target.build_sessions import end_builds
 
 _WATCH_S: Final = 1.0
-_END_LOOK_S: Final = 0.1
-_END_LOOKS: Final = 20
-"""PostgreSQL ends a build within milliseconds; two seconds later it is left to end by itself."""
 """A person who watches sees a change within a second; a look costs one short query."""
 
 
@@ -117,61 +113,43 @@ def report(settings: Settings, job_id: int | None) -> Report:
         return report_of(target, job_id_of(target, job_id))
 
 
-def cancel(settings: Settings, job_id: int | None) -> JobProgress:
-    """End a job: what runs ends its chunk, indexes that are being built are not, what waits is cancelled.
+def cancel(settings: Settings, job_id: int | None, tell: Callable[[str], None] = lambda _text: None) -> JobProgress:
+    """End a job: chunks that run are waited for, indexes in the making are given up, what waits is not begun.
 
-    Where tables go without foreign keys and triggers of theirs, the chunks that run are waited for, and both put back.
+    Args:
+        settings: Where the ledger is.
+        job_id: The job; None: the latest.
+        tell: Is told what is waited for.
 
     Raises:
-        OperatorError: where the job has ended already.
+        OperatorError: where the job has ended already, and nothing of it runs any more.
+        JobInterruptedError: after Ctrl-C; the job is cancelled all the same.
     """
     with open_ledger(settings) as target:
         job_id = job_id_of(target, job_id)
-        _end_builds(target, job_id)  # they hold rows that are moved now
-        with target.ledger(f"cancelling job {job_id}") as ledger:
-            if not cancel_job(ledger, job_id) and not is_suspended(ledger, job_id):
-                msg = f"job {job_id} is {state(read_job(ledger, job_id).state)} already: there is nothing to cancel"
-                raise OperatorError(msg)
-        _end_builds(target, job_id)  # those that began meanwhile
-        while not _is_whole_again(target, job_id):
-            sleep(_WATCH_S)
+        cancel_and_drain(target, job_id, tell)
         return progress_of(target, job_id)
-
-
-def _end_builds(target: Target, job_id: int) -> None:
-    """End what the job builds just now (indexes, foreign keys), and wait a moment until it has ended."""
-    for _ in range(_END_LOOKS):
-        with target.ledger(f"ending what job {job_id} builds") as ledger:
-            if not end_builds(ledger.connection, job_id):
-                return
-        sleep(_END_LOOK_S)
-
-
-def _is_whole_again(target: Target, job_id: int) -> bool:
-    """Put back what the job's tables go without; False while a chunk is still written."""
-    with target.ledger(f"putting back foreign keys and triggers that job {job_id} took away") as ledger:
-        return put_back_if_idle(ledger, job_id)
 
 
 def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:
     """Rebuild whatever the queue lost, plan what is not planned, take cancelled chunks up again, and wait.
 
     A job that has ended otherwise is only told about.
+
+    Raises:
+        OperatorError: where the job was rolled back, or another job has taken its place since it was cancelled.
     """
     refuse_lonely_broker(settings)
     with open_ledger(settings) as target:
         job = _job(target, job_id)
         if job.state in JOB_ENDS and job.state != JobState.CANCELLED:
-            listener.say(_why_not_resumed(job))
+            listener.say(why_not_resumed(job))
             return end_of(target, job.id)
-        with target.ledger(f"opening job {job.id} again") as ledger:
-            _refuse_unreadable_source(job)
-            if job.state == JobState.CANCELLED:
-                chunks = requeue_chunks(ledger, job.id, cancelled=True)
-                reopen_tables(ledger, job.id)
-                take_away_again(ledger, job.id)
-                move_job(ledger, job.id, JobState.COPYING)
-                listener.say(f"job {job.id} was cancelled: what is left is taken up again, {counted(chunks, 'chunk')}")
+        _refuse_unreadable_source(job)
+        if job.state == JobState.CANCELLED:
+            with target.ledger(f"opening job {job.id} again") as ledger:
+                chunks = open_again(ledger, job)
+            listener.say(f"job {job.id} was cancelled: what is left is taken up again, {counted(chunks, 'chunk')}")
         return go_on(target, job.id, listener, detach=detach, again=True)
 
 
@@ -196,6 +174,7 @@ def requeue(
             unswapped = any(each.plan.swap_into is not None for each in read_tables(ledger, job.id))
             if not chunks and not broken and not (unswapped and job.state == JobState.FAILED):
                 raise OperatorError(_nothing_to_requeue(job, table, chunk))
+            refuse_taken_over(ledger, job)
             reopen_tables(ledger, job.id)
             take_away_again(ledger, job.id)
             move_job(ledger, job.id, JobState.COPYING)
@@ -239,8 +218,15 @@ def _reopen_for_comparison(ledger: SqlAlchemyLedger, job: Job) -> None:
 
 
 def _job(target: Target, job_id: int | None) -> Job:
+    """The job that something is to be done with.
+
+    Raises:
+        OperatorError: where there is none, or it was rolled back.
+    """
     with target.ledger("reading the job") as ledger:
-        return read_job(ledger, job_id)
+        job = read_job(ledger, job_id)
+    refuse_rolled_back(job)
+    return job
 
 
 def _refuse_unreadable_source(job: Job) -> None:
@@ -252,12 +238,6 @@ def _refuse_unreadable_source(job: Job) -> None:
     """
     with open_source(job.snapshot_url, frozen=job.options.snapshot) as reader:
         refuse_changed(reader, job)
-
-
-def _why_not_resumed(job: Job) -> str:
-    if job.state == JobState.FAILED:
-        return f"job {job.id} has ended as failed: nothing of it waits to be resumed"
-    return f"job {job.id} is {state(job.state)}: there is nothing left to do"
 
 
 def _broken_tables(progress: JobProgress, table: str | None) -> tuple[str, ...]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import ConvoyError, TransientError, UnreachableError
-from shared.ledger.builds import claim_largest, count_building, fail_if_current, finish_if_current, hold_if_current
+from shared.ledger.builds import (
+    claim_largest,
+    count_building,
+    fail_if_current,
+    finish_if_current,
+    hold_if_current,
+    release_if_current,
+)
 from shared.ledger.jobs import read_table
 from shared.ledger.queueing import step_of
 from shared.ledger.steps import Step
@@ -21,6 +29,7 @@ from workers.context import WorkerContext
 from workers.failures import left_to_rescue, sentence_of
 from workers.finish_table import finish_table
 from workers.planned_builds import planned_builds
+from workers.stopping import given_back_at_exit
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +49,8 @@ def build_index(context: WorkerContext, job_id: int) -> str:
     assert table is not None  # noqa: S101 - the ledger's foreign key says so
     what = f"{build.kind} {build.name} of table {table.plan.name}"
     try:
-        came_to = _build(context, build, table.plan)
+        with given_back_at_exit(context, partial(release_if_current, build=build)):
+            came_to = _build(context, build, table.plan)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded with the build
         came_to = _record_failure(context, build, f"building {what}, attempt {build.attempt}", error)
     with context.store.transaction() as ledger:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from shared.ledger.attempts import claim_or_wait, mark_started
+from shared.ledger.attempts import claim_or_wait, mark_started, release_if_current
 from shared.ledger.jobs import read_job, read_table
 from shared.ledger.session import Ledger
 from shared.ledger.turns import PATIENCE_S
 from shared.records.work import Chunk, Job, JobTable
 from workers.context import WorkerContext
 from workers.split_chunk import split_if_long
+from workers.stopping import given_back_at_exit
 
 _LOOK_S: Final = 0.5
 """The limit may be lifted meanwhile."""
@@ -40,7 +42,8 @@ def claim_in_turn(context: WorkerContext, chunk_id: int) -> Claimed | None:
             found = claim_or_wait(ledger, chunk_id, context.worker, patience_s=patience)
             claimed = _claimed(ledger, found) if isinstance(found, Chunk) else None
         if claimed is not None:
-            part = split_if_long(context, claimed.job, claimed.chunk, claimed.table.plan)
+            with given_back_at_exit(context, partial(release_if_current, chunk=claimed.chunk)):
+                part = split_if_long(context, claimed.job, claimed.chunk, claimed.table.plan)
             if part is None:
                 return claimed
             chunk_id = part

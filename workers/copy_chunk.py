@@ -27,6 +27,7 @@ from shared.ledger.attempts import (
     hold_if_current,
     note_commit,
     record_rejects,
+    release_if_current,
 )
 from shared.ledger.session import ArrowLedger
 from shared.points import Point, reach
@@ -41,9 +42,10 @@ from workers.claiming import claim_in_turn
 from workers.context import WorkerContext
 from workers.copy_columns import copy_columns
 from workers.copy_rows import copy_rows
-from workers.failures import left_to_rescue, sentence_of
+from workers.failures import is_surprise, left_to_rescue, sentence_of
 from workers.fingerprint import fingerprint_of
 from workers.kept import swells
+from workers.stopping import given_back_at_exit
 from workers.timing import ChunkTimer, Stage
 
 log = logging.getLogger(__name__)
@@ -75,8 +77,9 @@ def copy_chunk(context: WorkerContext, chunk_id: int) -> str:
 def _attempt(context: WorkerContext, job: Job, chunk: Chunk, plan: TablePlan) -> str:
     timer = ChunkTimer()
     try:
-        reach(Point.CLAIMED, chunk.id)
-        result = _copy(context, job, chunk, plan, timer)
+        with given_back_at_exit(context, partial(release_if_current, chunk=chunk)):
+            reach(Point.CLAIMED, chunk.id)
+            result = _copy(context, job, chunk, plan, timer)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded with the chunk
         return _record_failure(context, chunk, plan, error)
     reach(Point.COMMITTED_NOT_ACKNOWLEDGED, chunk.id)
@@ -190,7 +193,7 @@ def _note_commit(context: WorkerContext, chunk: Chunk, timer: ChunkTimer) -> Non
 def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error: Exception) -> str:
     """Record the failure with the time of the next attempt; a failure of that too is left to rescue."""
     sentence = _sentence(chunk, plan, error)
-    log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+    log.warning("%s", sentence, exc_info=is_surprise(error))
     settings = context.settings
     try:
         with context.store.transaction() as ledger:

@@ -105,13 +105,19 @@ def _claim(ledger: Ledger, chunk_id: int, worker: str, of_job: sa.ColumnElement[
     return chunk_of(rows[0]) if rows else None
 
 
+def is_current(chunk: Chunk) -> sa.ColumnElement[bool]:
+    """Whether a chunk is still this attempt's.
+
+    By worker as well as by number: a requeue, and a server that comes back without its last commits, give a number
+    out again, and whoever had it before may still be between claiming and holding.
+    """
+    ours = sa.and_(chunks.c.attempt == chunk.attempt, chunks.c.worker == chunk.worker)
+    return sa.and_(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, ours)
+
+
 def hold_if_current(ledger: Ledger, chunk: Chunk) -> bool:
     """Lock the chunk's row for this transaction: the lease. False where the attempt is no longer the chunk's own."""
-    statement = (
-        sa.select(chunks.c.id)
-        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, chunks.c.attempt == chunk.attempt)
-        .with_for_update(skip_locked=True)
-    )
+    statement = sa.select(chunks.c.id).where(is_current(chunk)).with_for_update(skip_locked=True)
     return bool(ledger.run(statement))
 
 
@@ -119,7 +125,7 @@ def finish_if_current(ledger: Ledger, chunk: Chunk, result: CopyResult) -> bool:
     """Say `copied` in the transaction that copied; False where the attempt is no longer the chunk's own."""
     statement = (
         sa.update(chunks)
-        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, chunks.c.attempt == chunk.attempt)
+        .where(is_current(chunk))
         .values(
             state=ChunkState.COPIED.value,
             copied_at=sa.func.clock_timestamp(),
@@ -173,7 +179,7 @@ def fail_if_current(
     state = ChunkState.PENDING if again else ChunkState.FAILED
     statement = (
         sa.update(chunks)
-        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING, chunks.c.attempt == chunk.attempt)
+        .where(is_current(chunk))
         .values(
             state=state,
             enqueued_at=None,
@@ -183,6 +189,20 @@ def fail_if_current(
         .returning(chunks.c.id)
     )
     return state if ledger.run(statement) else None
+
+
+def release_if_current(ledger: Ledger, chunk: Chunk) -> bool:
+    """Give a chunk back whose attempt its own process gave up; False where the attempt is no longer the chunk's own.
+
+    Nothing of that attempt is left, so that its number is used again: stopping workers uses no attempt up.
+    """
+    statement = (
+        sa.update(chunks)
+        .where(is_current(chunk))
+        .values(state=ChunkState.PENDING, attempt=chunks.c.attempt - 1, not_before=None)
+        .returning(chunks.c.id)
+    )
+    return bool(ledger.run(statement))
 
 
 def rescue_lost(

@@ -167,6 +167,16 @@ def fail_if_current(
     return state if ledger.run(statement) else None
 
 
+def release_if_current(ledger: Ledger, build: Build) -> bool:
+    """Give a build back whose attempt its own process gave up; False where the attempt is no longer its own.
+
+    As with chunks, its number is used again.
+    """
+    values = {"state": BuildState.PENDING, "attempt": builds.c.attempt - 1, "not_before": None}
+    statement = sa.update(builds).where(_is_current(build)).values(**values).returning(builds.c.id)
+    return bool(ledger.run(statement))
+
+
 def rescue_lost_builds(ledger: Ledger, job_id: int, *, grace_s: float, max_attempts: int) -> int:
     """Put back every build that says `building` while nobody holds its row; returns how many there were.
 

@@ -88,6 +88,7 @@ def chunk_of(row: Any) -> Chunk:
         key_range=decode_range(row.key_range),
         state=row.state,
         attempt=row.attempt,
+        worker=row.worker,
         rows_expected=row.rows_expected,
         source_bytes=row.source_bytes,
         lost=row.lost,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from shared.errors import SourceChangedError
 from shared.ledger.session import Ledger
-from shared.ledger.states import ChunkState, JobState, TableState
+from shared.ledger.states import JOB_ENDS, ChunkState, JobState, TableState
 from shared.ledger.tables import chunks, jobs, tables
 
 
@@ -52,3 +53,46 @@ def count_changed(ledger: Ledger, table_id: int) -> int:
     changed = chunks.c.error.contains(SourceChangedError.FINDING, autoescape=True)
     where = (chunks.c.table_id == table_id, chunks.c.state == ChunkState.FAILED, changed)
     return int(ledger.run(sa.select(sa.func.count()).where(*where))[0][0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """Another job that got at the unfinished tables of an ended one since."""
+
+    job_id: int
+    state: str
+    tables: tuple[str, ...]
+    """Their names in the target."""
+
+
+def successor_of(ledger: Ledger, job_id: int) -> Successor | None:
+    """The latest other job that copies, or has copied since, into tables that an ended job did not complete.
+
+    A transaction that holds `lock_starts` sees whatever has started.
+    """
+    mine, theirs, my_job, their_job = tables.alias(), tables.alias(), jobs.alias(), jobs.alias()
+    brought = sa.exists().where(
+        chunks.c.table_id == theirs.c.id,
+        sa.or_(theirs.c.job_id > job_id, chunks.c.copied_at > my_job.c.ended_at),
+        chunks.c.state.in_([ChunkState.COPYING, ChunkState.COPIED, ChunkState.VERIFIED]),
+    )
+    same = (theirs.c.target_schema == mine.c.target_schema, theirs.c.target_name == mine.c.target_name)
+    statement = (
+        sa.select(their_job.c.id, their_job.c.state, sa.func.array_agg(mine.c.target_name).label("names"))
+        .select_from(
+            mine.join(my_job, my_job.c.id == mine.c.job_id)
+            .join(theirs, sa.and_(*same, theirs.c.job_id != job_id))
+            .join(their_job, their_job.c.id == theirs.c.job_id)
+        )
+        .where(
+            mine.c.job_id == job_id,
+            mine.c.state != TableState.COMPLETED,
+            their_job.c.state != JobState.ROLLED_BACK,
+            sa.or_(their_job.c.state.not_in(JOB_ENDS), brought),
+        )
+        .group_by(their_job.c.id)
+        .order_by(their_job.c.id.desc())
+        .limit(1)
+    )
+    rows = ledger.run(statement)
+    return Successor(job_id=rows[0].id, state=rows[0].state, tables=tuple(sorted(rows[0].names))) if rows else None

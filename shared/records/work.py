@@ -145,6 +145,8 @@ class Chunk:
     key_range: ChunkRange
     state: str
     attempt: int
+    worker: str | None = None
+    """Whose attempt it is, or was last; a requeue numbers attempts anew, so that the number alone does not tell."""
     rows_expected: int = 0
     source_bytes: int = 0
     lost: int = 0
