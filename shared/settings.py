@@ -245,7 +245,7 @@ def load_settings(**options: Any) -> Settings:
         found = error.errors(include_url=False)
         msg = "the settings are not usable: " + "; ".join(map(_wrong, found))
         raise OperatorError(msg) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{Path(_TOML).resolve()} cannot be read as TOML: {error}"
         raise OperatorError(msg) from None
 
