@@ -19,6 +19,7 @@ OLDEST_POSTGRESQL: Final = 14
 _FACTS: Final = """
     SELECT current_setting('server_version_num')::integer / 10000 AS version,
            pg_is_in_recovery() AS standby,
+           current_setting('default_transaction_read_only')::boolean AS read_only,
            current_setting('server_encoding') AS encoding,
            current_user::text AS role, current_database()::text AS database,
            has_database_privilege(current_database(), 'CREATE') AS may_make_schemas,
@@ -70,7 +71,7 @@ def check_target(target: Target, options: JobOptions | None = None) -> str:
 
     Raises:
         UnreachableError: where it does not answer or refuses the login.
-        OperatorError: where it is too old, a standby, or the role lacks a right.
+        OperatorError: where it is too old, a standby, closed to writers, or the role lacks a right.
     """
     try:
         with target.ledger(f"looking at the target {target.shown}") as ledger:
@@ -99,6 +100,12 @@ def _refuse_unfit(target: Target, facts: sa.Row[tuple[object, ...]]) -> None:
         raise OperatorError(msg)
     if facts.standby:
         msg = f"the target {target.shown} is a standby that takes no writes: name its primary"
+        raise OperatorError(msg)
+    if facts.read_only:
+        msg = (
+            f"the target {target.shown} takes no writes of the role {facts.role}: default_transaction_read_only is on,"
+            " set it to off for the role, the database or the server"
+        )
         raise OperatorError(msg)
 
 

@@ -16,7 +16,6 @@ from shared.errors import ConvoyError, PermanentError
 from shared.ledger.session import Ledger
 from shared.redact import redact
 from shared.target.connections import translate_error
-from shared.target.driver_errors import original, said_by
 from workers.context import WorkerContext
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, ConvoyError):
         return redact(str(error))
     if isinstance(error, _DRIVER_ERRORS):
-        return f"PostgreSQL: {said_by(original(error))}"
+        return str(translate_error(error, what="PostgreSQL"))
     first_line = str(error).strip().split("\n", 1)[0]
     return redact(f"{type(error).__name__}: {first_line}")
 

@@ -34,6 +34,7 @@ _TRANSIENT: Final = (
     "55P03",  # lock not available in time
     "57014",  # somebody cancelled the statement: of time-outs there is none
     "25P03",  # idle in a transaction for too long: the connection is gone
+    "25006",  # no writes now: reached while a standby takes over, or closed to writers for a while
 )
 _MISSING_PARENT: Final = "23503"
 """foreign_key_violation; the parent row may be on its way."""
@@ -45,6 +46,7 @@ _WHAT_TO_DO: Final = MappingProxyType(
         "53200": "give the target more memory, or run fewer worker processes",
         "53300": "raise the target's max_connections, or run fewer worker processes",
         "53400": "raise the limit in the target's configuration",
+        "25006": "name the primary where this is a standby, else set the target's default_transaction_read_only to off",
         "42501": "the target's role lacks that right; docs/security.md lists what it needs",
     }
 )

@@ -54,7 +54,7 @@ def make_rig(
         def make(source: Path = faulty_source, *, before: str = "", **settings: Any) -> Rig:
             database = open_until_the_end.enter_context(cluster.database())
             if before:
-                cluster.run(before, database=database)
+                cluster.run(before.replace("{database}", database), database=database)
             through, direct = cluster.url_of(database, port=wire.port), cluster.url_of(database)
             rig = Rig(source, through, monkeypatch, direct=direct, **settings)
             open_until_the_end.callback(rig.close)
