@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 _URL: Final = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^/?#]*)@)?(?P<rest>[^@]*)", re.DOTALL)
+_LOGIN: Final = re.compile(r"[\w+.-]+://[^:@/?#]*:(?P<password>.*)@", re.DOTALL)
+_LEGAL: Final = re.compile(r"(?:[^\s@/?#%\[\]]|%[0-9A-Fa-f]{2})*")
 _IN_QUERY: Final = re.compile(r"[?&]password=")
 _WITHOUT_LOGIN: Final = ("redis+socket://", "socket://")
 """Unix sockets, which the file system guards."""
+
+
+def is_legible(url: str) -> bool:
+    """Whether whoever reads a URL finds its password where it ends: a bare ``@``, ``/``, ``[`` … would cut it."""
+    found = _LOGIN.match(url)
+    if found and not _LEGAL.fullmatch(found["password"]):
+        return False
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # a port that is no number, a host in open brackets
+        return False
 
 
 def with_password(url: str, password: str) -> str:

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from shared.errors import OperatorError
-from shared.passwords import with_password
+from shared.passwords import is_legible, with_password
 from shared.records.rules import Rule
 from shared.redact import redact, remember_secrets
 
@@ -174,6 +174,27 @@ class Settings(BaseSettings):
         schemes = ("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://", "pyamqp://", "sentinel://")
         if url is not None and not url.get_secret_value().startswith(schemes):
             msg = "must be a Redis or RabbitMQ URL: redis://:password@host:6379/0"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("result_url")
+    @classmethod
+    def _counts_chords(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = ("redis://", "rediss://", "redis+socket://", "socket://", "sentinel://")
+        if url is not None and not url.get_secret_value().startswith(schemes):
+            msg = "must be a Redis URL: redis://:password@host:6379/1"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("broker_url", "result_url")
+    @classmethod
+    def _is_legible(cls, url: SecretStr | None) -> SecretStr | None:
+        # Several servers may stand in one URL (Redis's sentinels).
+        if url is not None and not all(map(is_legible, url.get_secret_value().split(";"))):
+            msg = (
+                "cannot be read as a URL: its password must have @ / ? # % [ ] and blanks percent-encoded (or stand in"
+                " PGCONVOY_BROKER_PASSWORD as it is), and its port is a number"
+            )
             raise ValueError(msg)
         return url
 
