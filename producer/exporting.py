@@ -21,6 +21,8 @@ from shared.records.work import Reject
 
 _SQLITE: Final = frozenset({".sqlite", ".sqlite3", ".db"})
 _CSV: Final = ".csv"
+_FORMULAS: Final = "=+-@\t\r\n"
+"""What spreadsheets take for the beginning of a formula, or leave out before one (OWASP, "CSV Injection")."""
 _FINDINGS: Final = ("pgconvoy_column", "pgconvoy_reason")
 """Columns that say which column did not fit and why; they come after the row's own."""
 
@@ -70,7 +72,12 @@ def _write_csv(path: Path, found: _Rejects, columns: dict[str, tuple[str, ...]])
             row = {name: encode_value(value) for name, value in zip(columns[table], reject.values, strict=True)}
             key = [encode_value(value) for value in reject.key]
             cells = (table, json.dumps(key), reject.column, reject.reason, json.dumps(row, ensure_ascii=False))
-            writer.writerow(cells)
+            writer.writerow(map(_no_formula, cells))
+
+
+def _no_formula(cell: str | None) -> str | None:
+    """Keep a spreadsheet from running what somebody called a table or column: an apostrophe makes it a text."""
+    return f"'{cell}" if cell and cell[0] in _FORMULAS else cell
 
 
 def _write_sqlite(path: Path, found: _Rejects, columns: dict[str, tuple[str, ...]]) -> None:
