@@ -15,6 +15,7 @@ from shared.records.plan import ProfileMode, TableRead
 from shared.records.source import ChunkKey, SourceCatalog, SourceTable, StorageClass, TableProfile
 from shared.records.stored import BatchSize, StoredAs, StoredBatch
 from shared.source import sqlite_read
+from shared.source.sqlite_arrow import connect_columns
 from shared.source.sqlite_batches import read_batches
 from shared.source.sqlite_catalog import read_catalog
 from shared.source.sqlite_check import find_damage
@@ -232,8 +233,5 @@ class SqliteReader:
 
     def _arrow_connection(self) -> dbapi.Connection:
         if self._adbc is None:
-            self._adbc = dbapi.connect(self._file.uri)
-            with self._adbc.cursor() as cursor:
-                for statement in opening_statements(self._sqlite):
-                    cursor.execute(statement)
+            self._adbc = connect_columns(self._file.uri, opening_statements(self._sqlite))
         return self._adbc

@@ -20,6 +20,7 @@ from adbc_driver_manager import Error as AdbcError
 from adbc_driver_sqlite import dbapi
 
 from shared.records.source import SourceTable, StorageClass
+from shared.source.sqlite_arrow import connect_columns
 from shared.source.sqlite_arrow_values import Told, of_blobs, of_integers, of_reals, of_texts
 from shared.source.sqlite_column_look import NUMBERS, ClassCounts, ColumnLook
 from shared.source.sqlite_keys import Clause, table_sql
@@ -103,13 +104,16 @@ class ArrowLook:
         named = ", ".join(f'{term} AS "{place}"' for place, term in enumerate(terms))
         unfit = " OR ".join(condition for look in looks for condition in _unfit(look))
         fit = clause.narrowed(f"({unfit}) IS NOT TRUE") if unfit else clause
-        if self._connection is None:
-            self._connection = dbapi.connect(self._uri)
-        with closing(self._connection.cursor()) as cursor:
+        with closing(self._connected().cursor()) as cursor:
             # The driver settles each column's type by its first batch: all rows are to be in it.
             cursor.adbc_statement.set_options(**{BATCH_ROWS_OPTION: str(max(rows, 1))})
             cursor.execute(f"SELECT {named} FROM {table_sql(self._table.name)} {fit.sql}", fit.values or None)
             return cursor.fetch_arrow_table()
+
+    def _connected(self) -> dbapi.Connection:
+        if self._connection is None:
+            self._connection = connect_columns(self._uri)
+        return self._connection
 
 
 def _terms(look: ColumnLook) -> Iterable[str]:
