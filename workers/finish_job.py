@@ -87,6 +87,11 @@ def _outcome(tables: Sequence[TableProgress], *, unreadable: int) -> tuple[JobSt
     if failed:
         names = ", ".join(failed[:5]) + (" …" if len(failed) > 5 else "")
         return JobState.FAILED, f"{len(failed)} of {len(tables)} tables failed: {names}"
+    cancelled = [table.name for table in tables if table.state == TableState.CANCELLED]
+    if cancelled:
+        names = ", ".join(cancelled[:5]) + (" …" if len(cancelled) > 5 else "")
+        found = f"{len(cancelled)} of {len(tables)} tables were cancelled: {names}"
+        return JobState.CANCELLED, f"{found}; `producer resume` goes on with them"
     rejects = sum(table.rejects for table in tables)
     parts = "1 part" if unreadable == 1 else f"{unreadable:,} parts"
     lost = [f"{parts} of the source could not be read: `producer report` names them"] if unreadable else []

@@ -138,7 +138,7 @@ def record_whole_tables(ledger: Ledger, job_id: int, planned: Mapping[int, Seque
     ]
     for first in range(0, len(rows), _ROWS_A_STATEMENT):
         _insert_chunks(ledger, rows[first : first + _ROWS_A_STATEMENT])
-    ledger.run(sa.update(tables).where(tables.c.id.in_(planned)).values(planned=True))
+    ledger.run(sa.update(tables).where(tables.c.id.in_(planned), ~tables.c.planned).values(planned=True))
 
 
 def _chunk_row(job_id: int, table_id: int, number: int, chunk: PlannedChunk) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _insert_chunks(ledger: Ledger, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def mark_planned(ledger: Ledger, table_id: int) -> None:
-    """Say that all chunks of a table are recorded."""
-    ledger.run(sa.update(tables).where(tables.c.id == table_id).values(planned=True))
+    """Say that all chunks of a table are recorded, unless that is said: whoever builds it then is not waited for."""
+    ledger.run(sa.update(tables).where(tables.c.id == table_id, ~tables.c.planned).values(planned=True))
 
 
 def move_job(ledger: Ledger, job_id: int, to: JobState, *, error: str | None = None) -> bool:
@@ -210,7 +210,11 @@ def cancel_job(ledger: Ledger, job_id: int) -> bool:
 def requeue_chunks(
     ledger: Ledger, job_id: int, *, table: str | None = None, number: int | None = None, cancelled: bool = False
 ) -> int:
-    """Put failed (and, if asked, cancelled) chunks back with a new count of attempts; returns how many."""
+    """Put failed (and, if asked, cancelled) chunks back with a new count of attempts; returns how many.
+
+    Waits for a job that is being ended: it would not see that its tables are open again.
+    """
+    hold_job(ledger, job_id)
     states = [ChunkState.FAILED, ChunkState.CANCELLED] if cancelled else [ChunkState.FAILED]
     where = [chunks.c.job_id == job_id, chunks.c.state.in_(states), chunks.c.table_id == tables.c.id]
     if table is not None:
@@ -243,12 +247,16 @@ def reopen_tables(ledger: Ledger, job_id: int) -> int:
 
 
 def reset_comparisons(ledger: Ledger, job_id: int) -> int:
-    """Take back every `verified` of a job's copied tables, so that all is compared again; returns the tables."""
+    """Take back every `verified` of a job's copied tables, so that all is compared again; returns the tables.
+
+    A table that had failed or was cancelled may be without its keys: it is built first, which makes what is missing.
+    """
+    hold_job(ledger, job_id)
     compared = sa.and_(
         chunks.c.job_id == job_id,
         chunks.c.state.in_([ChunkState.COPIED, ChunkState.VERIFIED]),
         chunks.c.table_id == tables.c.id,
-        tables.c.state.in_(sources_of(TableState.VERIFYING)),
+        tables.c.state.in_(TABLE_ENDS),
     )
     ledger.run(
         sa.update(chunks)
@@ -263,8 +271,18 @@ def reset_comparisons(ledger: Ledger, job_id: int) -> int:
             error=None,
         )
     )
-    whole = {table.id for table in read_tables(ledger, job_id) if not _has_unfinished(ledger, table.id)}
-    return sum(move_table(ledger, table_id, TableState.VERIFYING) for table_id in whole)
+    whole = [table for table in read_tables(ledger, job_id) if table.planned and not _has_unfinished(ledger, table.id)]
+    return sum(reopen_for_comparison(ledger, table.id) for table in whole)
+
+
+def reopen_for_comparison(ledger: Ledger, table_id: int) -> bool:
+    """Let a table whose rows are all there be compared again, after its keys are built where they may be missing."""
+    return move_table(ledger, table_id, TableState.VERIFYING) or move_table(ledger, table_id, TableState.COPYING)
+
+
+def hold_job(ledger: Ledger, job_id: int) -> None:
+    """Hold a job's row until the transaction ends, so that nobody ends the job meanwhile."""
+    ledger.run(sa.select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
 
 
 def _has_unfinished(ledger: Ledger, table_id: int) -> bool:

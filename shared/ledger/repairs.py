@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from shared.ledger.codec import chunk_of, mismatch_of
-from shared.ledger.jobs import move_table
+from shared.ledger.jobs import reopen_for_comparison
 from shared.ledger.session import Ledger
-from shared.ledger.states import ChunkState, TableState
+from shared.ledger.states import ChunkState
 from shared.ledger.tables import chunks, mismatches, tables
 from shared.records.work import Chunk, Mismatch
 
@@ -72,4 +72,4 @@ def reopen_differing(ledger: Ledger, table_id: int) -> bool:
     differed = sa.and_(chunks.c.table_id == table_id, chunks.c.mismatches > 0, chunks.c.state.in_(_ARRIVED))
     unknown = {"compared_at": None, "compare_sent_at": None, "mismatches": 0, "compare_failures": 0, "error": None}
     ledger.run(sa.update(chunks).where(differed).values(state=ChunkState.COPIED, **unknown))
-    return move_table(ledger, table_id, TableState.VERIFYING)
+    return reopen_for_comparison(ledger, table_id)

@@ -7,6 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from shared.ledger.attempts import is_current
 from shared.ledger.jobs import read_job
 from shared.ledger.session import Ledger
 from shared.ledger.states import JOB_ENDS, ChunkState
@@ -48,8 +49,7 @@ def replace_if_current(ledger: Ledger, chunk: Chunk, parts: Sequence[PlannedChun
     planned = ledger.run(sa.select(tables.c.planned).where(tables.c.id == chunk.table_id))[0].planned
     if job.state in JOB_ENDS or not planned:
         return None
-    current = (chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING, chunks.c.attempt == chunk.attempt)
-    if not ledger.run(sa.delete(chunks).where(*current).returning(chunks.c.id)):
+    if not ledger.run(sa.delete(chunks).where(is_current(chunk)).returning(chunks.c.id)):
         return None
     last = ledger.run(sa.select(sa.func.max(chunks.c.number)).where(chunks.c.table_id == chunk.table_id))[0][0]
     last = max(last or 0, chunk.number)

@@ -115,8 +115,9 @@ TABLE_MOVES: Final = MappingProxyType(
         ),
         TableState.VERIFYING: frozenset({TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED}),
         TableState.COMPLETED: frozenset({TableState.VERIFYING}),
-        TableState.FAILED: frozenset({TableState.COPYING, TableState.VERIFYING}),
-        TableState.CANCELLED: frozenset({TableState.COPYING, TableState.VERIFYING}),
+        # Neither goes straight to comparing: its keys may be missing.
+        TableState.FAILED: frozenset({TableState.COPYING}),
+        TableState.CANCELLED: frozenset({TableState.COPYING}),
     }
 )
 

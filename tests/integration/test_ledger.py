@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +30,16 @@ from shared.ledger.comparisons import hold_uncompared, record_comparison, reject
 from shared.ledger.engine import LedgerStore
 from shared.ledger.jobs import (
     cancel_job,
+    mark_planned,
     read_chunks,
     read_job,
     read_table,
     record_chunks,
+    record_whole_tables,
     refuse_running,
     reopen_tables,
     requeue_chunks,
+    reset_comparisons,
 )
 from shared.ledger.progress import read_mismatches, read_progress
 from shared.ledger.queueing import (
@@ -49,6 +52,7 @@ from shared.ledger.queueing import (
     take_pending,
     take_uncompared,
 )
+from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.small_tables import take_small_tables
 from shared.ledger.states import ChunkState
 from shared.ledger.steps import Step
@@ -444,3 +448,80 @@ def test_a_held_table_lets_rows_refer_to_it(store: LedgerStore) -> None:
             record_chunks(other, job_id, table_id, 2, [planned])
             reject = Reject(key=(1,), values=(1,), column="id", reason="no")
             record_rejects(other, chunk, plan_of("t"), [reject])
+
+
+def end_table(store: LedgerStore, table_id: int, job_id: int, *, table: str, job: str) -> None:
+    """Let a table and its job have ended."""
+    with store.transaction() as ledger:
+        ended = {"ended_at": sa.func.clock_timestamp(), "error": "a key was violated"}
+        ledger.run(sa.update(tables).where(tables.c.id == table_id).values(state=table, **ended))
+        ledger.run(sa.update(jobs).where(jobs.c.id == job_id).values(state=job, **ended))
+
+
+@pytest.mark.parametrize(
+    ("state", "step"), [("failed", Step.BUILD), ("cancelled", Step.BUILD), ("completed", Step.COMPARE)]
+)
+def test_comparing_again_builds_first_what_may_be_without_its_keys(store: LedgerStore, state: str, step: Step) -> None:
+    """A table that failed over a key, or was cancelled before it had any, is never completed by comparing alone."""
+    job_id, table_id = record(store, chunks=1)
+    assert finish(store, claim(store, chunk_ids(store, table_id)[0]))
+    end_table(store, table_id, job_id, table=state, job="failed")
+    with store.transaction() as ledger:
+        assert reset_comparisons(ledger, job_id) == 1
+        assert step_of(ledger, table_id) is step
+
+
+def test_a_table_that_is_not_wholly_planned_is_not_compared_again(store: LedgerStore) -> None:
+    """A job that was cancelled while it was planned has rows that no chunk knows of yet."""
+    job_id, table_id = record(store, chunks=1)
+    assert finish(store, claim(store, chunk_ids(store, table_id)[0]))
+    end_table(store, table_id, job_id, table="cancelled", job="cancelled")
+    with store.transaction() as ledger:
+        ledger.run(sa.update(tables).values(planned=False))
+        assert reset_comparisons(ledger, job_id) == 0
+
+
+@pytest.mark.parametrize("act", [requeue_chunks, reset_comparisons])
+def test_a_job_is_not_opened_again_while_it_is_being_ended(
+    store: LedgerStore, act: Callable[[SqlAlchemyLedger, int], int]
+) -> None:
+    """Whoever ends a job has seen that its tables have ended, and adds up what became of them."""
+    job_id, _ = record(store, chunks=1)
+    with store.transaction() as ending:
+        read_job(ending, job_id, lock=True)
+        with store.transaction() as opening:
+            opening.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+                act(opening, job_id)
+
+
+def test_an_attempts_namesake_is_not_taken_for_it(store: LedgerStore) -> None:
+    """A requeue numbers attempts anew: who claimed the first one before and never held the chunk finds it overtaken."""
+    job_id, table_id = record(store, chunks=1)
+    (chunk_id,) = chunk_ids(store, table_id)
+    with store.transaction() as ledger:
+        before = claim_if_pending(ledger, chunk_id, "w:1")
+    with store.transaction() as ledger:
+        assert rescue_lost(ledger, job_id, grace_s=0, max_attempts=1) == 1
+        assert requeue_chunks(ledger, job_id) == 1
+        after = claim_if_pending(ledger, chunk_id, "w:2")
+    assert before is not None
+    assert after is not None
+    assert before.attempt == after.attempt == 1
+    with store.transaction() as ledger:
+        assert not hold_if_current(ledger, before)
+        assert fail_if_current(ledger, before, "late", retry=True, max_attempts=5, delay_s=1) is None
+    assert not finish(store, before)
+    assert finish(store, after)
+
+
+def test_planning_twice_waits_for_nobody_who_builds(store: LedgerStore) -> None:
+    """A second producer that walks a table again finds it planned, and leaves its row to whoever builds it."""
+    job_id, table_id = record(store, chunks=1)
+    with store.transaction() as building:
+        assert read_table(building, table_id, lock=True) is not None
+        with store.transaction() as planning:
+            planning.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            read_job(planning, job_id, lock=True)
+            mark_planned(planning, table_id)
+            record_whole_tables(planning, job_id, {table_id: ()})
