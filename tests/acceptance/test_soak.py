@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_SUPPORT = Path(__file__).resolve().parents[1] / "support"
+_ROOT = Path(__file__).resolve().parents[2]
 _SEED = os.environ.get("SOAK_SEED", "5")
 
 
@@ -17,6 +17,6 @@ _SEED = os.environ.get("SOAK_SEED", "5")
 def test_jobs_under_a_storm_of_faults_arrive_whole() -> None:
     """Killed workers, servers and commands, cut wires, lost and doubled messages: every value is there, once."""
     command = [sys.executable, "-m", "soak", "--minutes", "2", "--seed", _SEED]
-    environment = os.environ | {"PYTHONPATH": str(_SUPPORT)}
+    environment = os.environ | {"PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'tests' / 'support'}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -33,6 +33,8 @@ _CHANGES: Final = (
     "DELETE FROM {schema}.files WHERE id % 3 = 0",
     "UPDATE {schema}.places SET name = name || '!' WHERE height % 2 = 0",
 )
+_SECOND_BOUND_S: Final = 150
+"""It waits two minutes for a service that is away."""
 _LOOK_S: Final = 0.3
 
 
@@ -70,6 +72,7 @@ class Convoy:
         self._log = stage.folder / "producer.log"
         self._number = 0
         self._known = 0
+        self._seconds: list[subprocess.Popen[bytes]] = []
         self._words: list[str] = []
         self._looked_at = 0.0
         self.wrong: list[str] = []
@@ -107,6 +110,21 @@ class Convoy:
             self.wrong.append(f"the producer ended with {code} while the job is {state}: {self._last_words()}")
         return f"the producer ended with {code}, the job is {state}"
 
+    def second(self) -> int | None:
+        """Let another command wait for the job beside the first; None where it is not recorded or has ended."""
+        if self.job.ledger_id is None or self.job.ended:
+            return None
+        process = self._popen(["resume", str(self.job.ledger_id)], self._log.with_name("second-producer.log"))
+        self._seconds.append(process)
+        return process.pid
+
+    def _wrong_seconds(self) -> list[str]:
+        """What those commands said that is not what became of the job, nor that a service was away, or it cancelled."""
+        seconds, self._seconds = self._seconds, []
+        codes = [process.wait(_SECOND_BOUND_S) for process in seconds]
+        allowed = {self.job.codes[-1], 1, _UNREACHABLE}
+        return [f"a second producer ended with {code}" for code in codes if code not in allowed]
+
     def judge(self) -> list[str]:
         """Check the job that has ended, by a program of its own."""
         source, job = str(self._source), self.job
@@ -114,7 +132,7 @@ class Convoy:
         done = subprocess.run(
             [sys.executable, "-I", check.__file__, *words], capture_output=True, text=True, check=False
         )
-        found = done.stdout.splitlines()
+        found = done.stdout.splitlines() + self._wrong_seconds()
         if done.returncode and not found:
             found = [f"the check itself failed: {done.stderr.strip()[-1000:]}"]
         ((chunks,),) = self._stage.postgres.rows(
@@ -131,6 +149,12 @@ class Convoy:
         if self.job.again:
             for change in _CHANGES:
                 self._stage.postgres.run(change.format(schema=self.job.schema))
+
+    def close(self) -> None:
+        """Kill the commands that still wait."""
+        for process in (*self._seconds, *([self._process] if self._process is not None else [])):
+            process.kill()
+            process.wait()
 
     def ask(self, word: str) -> bool:
         """Run `producer pause`, `unpause` or `cancel` on the job; whether there is nothing more to be asked."""
@@ -188,20 +212,24 @@ class Convoy:
 
     def _start(self, words: list[str], state: str | None) -> str:
         self.job.producers += 1
-        with self._log.open("ab") as log:
-            log.write(f"$ producer {' '.join(words)}\n".encode())
-            log.flush()
-            self._process = subprocess.Popen(
+        self._process = self._popen(words, self._log)
+        return f"producer {' '.join(words)} ({self._process.pid})" + ("" if state is None else f", the job is {state}")
+
+    def _popen(self, words: list[str], log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            output.write(f"$ producer {' '.join(words)}\n".encode())
+            output.flush()
+            process = subprocess.Popen(
                 [str(_PRODUCER), *words],
                 env=self._environment(),
                 cwd=self._stage.folder,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        note_started(self._process.pid)
-        return f"producer {' '.join(words)} ({self._process.pid})" + ("" if state is None else f", the job is {state}")
+        note_started(process.pid)
+        return process
 
     def _words_of_start(self) -> list[str]:
         excluded = [word for table in self.job.excluded for word in ("--exclude", table)]

@@ -14,7 +14,7 @@ import psycopg2
 import redis
 from faultkit import Act
 
-from soak.stage import CONTROLLER, WORKERS, Stage
+from soak.stage import CONTROLLER, SECOND_CONTROLLER, WORKERS, Stage
 from soak.storm import Step
 
 Later = Callable[[], None]
@@ -29,17 +29,25 @@ class NothingHitError(Exception):
 class Faults:
     """Does faults; what they stop goes on when its time has come, or when all is calmed."""
 
-    def __init__(self, stage: Stage, producer_pid: Callable[[], int | None], ask: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        producer_pid: Callable[[], int | None],
+        ask: Callable[[str], bool],
+        second: Callable[[], int | None],
+    ) -> None:
         """Prepare.
 
         Args:
             stage: What is hit.
             producer_pid: Names the process of the command that waits for the job, if there is one.
             ask: Runs a command of `producer` on the job; says whether it was heard.
+            second: Lets one more command wait for the job, if it is recorded; returns its process.
         """
         self._stage = stage
         self._producer_pid = producer_pid
         self._ask = ask
+        self._second = second
         self._later: list[tuple[float, str, Later]] = []
         self.killed: list[int] = []
         """Pool processes that were killed just now."""
@@ -151,6 +159,19 @@ class Faults:
         self._stage.workers[CONTROLLER].kill()
         self._after(step, f"{CONTROLLER} starts again", lambda: self._stage.start_worker(CONTROLLER))
         return ""
+
+    def _second_controller(self, step: Step) -> str:
+        if self._is_held(SECOND_CONTROLLER):
+            raise NothingHitError
+        self._stage.start_worker(SECOND_CONTROLLER)
+        self._after(step, f"{SECOND_CONTROLLER} is killed", self._stage.workers[SECOND_CONTROLLER].kill)
+        return ""
+
+    def _second_producer(self, _: Step) -> str:
+        pid = self._second()
+        if pid is None:
+            raise NothingHitError
+        return str(pid)
 
     def _producer(self, number: signal.Signals) -> Callable[[Step], str]:
         def hit(_: Step) -> str:
@@ -283,6 +304,8 @@ FAULTS: Final[dict[str, Callable[[Faults, Step], str]]] = {
     "lose the answer to a COMMIT": Faults._lose_answer,
     "cut Redis's wire": lambda faults, _: f"{faults._stage.redis_wire.cut()} connections",
     "stall Redis's wire": lambda faults, step: faults._stall(step, "Redis"),
+    "a second controller": Faults._second_controller,
+    "a second producer": Faults._second_producer,
     "pause": Faults._pause_job,
     "cancel": Faults._cancel_job,
 }

@@ -62,7 +62,7 @@ class Soak:
         with Stage(self._folder, _SETTINGS) as stage:
             self._stage = stage
             self._convoy = Convoy(stage, source, self._seed)
-            self._faults = Faults(stage, lambda: self._convoy.producer_pid, self._convoy.ask)
+            self._faults = Faults(stage, lambda: self._convoy.producer_pid, self._convoy.ask, self._convoy.second)
             self._recovery = Recovery(stage.postgres)
             try:
                 self._weather()
@@ -74,6 +74,7 @@ class Soak:
                 raise
             finally:
                 self._conclude()
+                self._convoy.close()
         return not self._wrong
 
     def _weather(self) -> None:

@@ -23,6 +23,7 @@ from fleetkit.run_folder import note_started
 
 WORKERS: Final = ("worker1", "worker2", "worker3")
 CONTROLLER: Final = "controller"
+SECOND_CONTROLLER: Final = "controller2"
 _TUNING: Final = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -169,14 +170,14 @@ class Stage:
         before = self.workers.get(name)
         if before is not None and before.running:
             before.kill()
-        control = name == CONTROLLER
+        control = name in {CONTROLLER, SECOND_CONTROLLER}
         worker = start_worker(
             self.environment,
             folder=self.folder,
             name=name,
             queues=("control",) if control else ("copy", "verify"),
             concurrency=1 if control else 2,
-            options=("--beat", f"--schedule={self.folder / 'beat'}") if control else (),
+            options=("--beat", f"--schedule={self.folder / name}-beat") if control else (),
         )
         self.groups.append(worker.pid)
         self.workers[name] = worker

@@ -33,6 +33,8 @@ WEIGHTS: Final = {
     "lose the answer to a COMMIT": 3,
     "cut Redis's wire": 3,
     "stall Redis's wire": 1,
+    "a second controller": 1,
+    "a second producer": 2,
     "pause": 2,
     "cancel": 1,
 }
