@@ -9,6 +9,7 @@ from collections.abc import Callable
 from traceback import walk_tb
 from typing import Any, Final
 
+from billiard import active_children
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
@@ -19,6 +20,7 @@ from shared.settings import load_settings
 from workers.context import forget_context
 from workers.forged import why_not_ours
 from workers.pulse import give_sign_of_life
+from workers.stopping import LAST_STATEMENT_S, kill_after
 
 log = logging.getLogger(__name__)
 _RECONNECT_S: Final = 2.0
@@ -35,6 +37,14 @@ class SurvivingConsumer(Consumer):
     (6 of 6 trials; 5.6.3 and 5.5.3 don't). Forgetting that socket first mended it in every trial. It can go when
     test_a_worker_outlives_redis (tests/acceptance/test_crashes.py) passes without it.
     """
+
+    def cancel_active_requests(self) -> None:
+        """Tell the processes that still work to exit, as Celery does once they had their time, and see that they do.
+
+        Celery waits for them without limit, and one that waits for PostgreSQL sees no signal till it answers.
+        """
+        kill_after(LAST_STATEMENT_S, lambda: [process.pid for process in active_children()])
+        super().cancel_active_requests()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Forget the polled socket, then do what Celery does."""

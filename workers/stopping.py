@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +22,9 @@ from shared.ledger.session import Ledger
 from workers.context import WorkerContext
 
 log = logging.getLogger(__name__)
+LAST_STATEMENT_S: Final = 5
+"""A statement that is under way when a process is told to exit may end in so long; then the process is killed. With the
+20 s before, a worker ends well within the 60 s after which Docker kills it, and what is around it."""
 
 
 @contextmanager
