@@ -1,16 +1,17 @@
 """Named points of a chunk's life where a test can stop, kill or fail a worker.
 
 Off unless ``PGCONVOY_POINTS_DIR`` names a folder. There a test arms a point by a file called
-``<point>`` or ``<point>.<chunk id>`` that holds one word: ``stop`` or ``fail``. A process that
-reaches an armed point with ``stop`` writes ``<file>.reached`` with its process id and waits until the
-armed file is gone (or until it is killed); with ``fail`` it raises. So crashes happen at named points,
-never after sleeps.
+``<point>`` or ``<point>.<chunk id>`` that holds one word: ``stop``, ``fail`` or a signal's name (``SIGKILL``).
+A process that reaches an armed point with ``stop`` writes ``<file>.reached`` with its process id and waits until
+the armed file is gone (or until it is killed); with ``fail`` it raises; with a signal it sends that to itself,
+each time. So crashes happen at named points, never after sleeps.
 """
 
 from __future__ import annotations
 
 import enum
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Point(enum.StrEnum):
     BUILDING = "building"
     BUILT_NOT_COMMITTED = "built_not_committed"
     COMPARING = "comparing"
+    CHECKING = "checking"
     FINISHING = "finishing"
     CARRYING = "carrying"
 
@@ -50,7 +52,10 @@ def reach(point: Point, number: int) -> None:
 
 
 def _act(armed: Path) -> None:
-    if armed.read_text().strip() == "fail":
+    word = armed.read_text().strip()
+    if word.startswith("SIG"):
+        signal.raise_signal(signal.Signals[word])
+    if word == "fail":
         msg = f"made to fail at the point {armed.name}"
         raise PermanentError(msg)
     reached = armed.with_name(armed.name + ".reached")

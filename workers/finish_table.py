@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
+from shared.ledger.begun import begin_step, end_step
 from shared.ledger.builds import forget_builds, read_builds, record_builds
 from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
-from shared.ledger.queueing import hold_step_of
+from shared.ledger.queueing import hold_step_of, step_of
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.standing import note_table
 from shared.ledger.states import BUILD_ENDS, TableState
@@ -76,14 +80,24 @@ def _take_step(context: WorkerContext, table_id: int, hand_on: Callable[[Step], 
                 return _fail(ledger, table_id)
             case Step.CANCEL:
                 return move_table(ledger, table_id, TableState.CANCELLED)
-    match step:
-        case Step.BUILD:
-            return _build(context, table_id)
-        case Step.CHECK:
-            return _check(context, table_id)
-        case Step.COPY | Step.INDEX | Step.COMPARE:
-            return hand_on(step)
-    return False
+        if step in (Step.BUILD, Step.CHECK):
+            refused = begin_step(ledger, table_id, most=context.settings.max_attempts)
+            if refused is not None:
+                return move_table(ledger, table_id, TableState.FAILED, error=refused)
+    whole = {Step.BUILD: _build, Step.CHECK: _check}.get(step)
+    if whole is not None:
+        return _counted(whole, context, table_id)
+    return step is not Step.NOTHING and hand_on(step)
+
+
+def _counted(step: Callable[[WorkerContext, int], bool], context: WorkerContext, table_id: int) -> bool:
+    """Take a step that was noted as begun; what is left of the note then tells of a process that was lost."""
+    try:
+        return step(context, table_id)
+    except Exception:
+        with suppress(SQLAlchemyError, ConvoyError), context.store.transaction() as ledger:
+            end_step(ledger, table_id)
+        raise
 
 
 def _build(context: WorkerContext, table_id: int) -> bool:
@@ -95,6 +109,7 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
         if table is None or table.state != TableState.BUILDING:
             return False
+        end_step(ledger, table_id)
         name_build(ledger.connection, table.job_id, table.plan.name)
         options = read_job(ledger, table.job_id, brief=True).options
         reach(Point.BUILDING, table_id)
@@ -131,8 +146,11 @@ def _check(context: WorkerContext, table_id: int) -> bool:
     """Look at the table as a whole and end it; False where somebody else is at it."""
     with context.store.transaction() as ledger:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
-        if table is None or table.state != TableState.VERIFYING:
+        # Asked again: since the step was, another worker may have ended the table and an operator reopened it.
+        if table is None or step_of(ledger, table_id) is not Step.CHECK:
             return False
+        end_step(ledger, table_id)
+        reach(Point.CHECKING, table_id)
         error = _compare_whole(context, ledger, table)
         return move_table(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error=error)
 

@@ -88,6 +88,13 @@ tables = sa.Table(
     sa.Column("rows_expected", sa.BigInteger, nullable=False),
     sa.Column("bytes_expected", sa.BigInteger, nullable=False),
     sa.Column("mismatches", sa.BigInteger, nullable=False, server_default="0", comment="seen on the table as a whole"),
+    sa.Column(
+        "step_begun",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="builds or comparisons of the whole, in a row, that did not end",
+    ),
     _moment("finish_sent_at", comment="when finish_table was last asked for"),
     _moment("started_at"),
     _moment("ended_at"),
@@ -127,6 +134,9 @@ chunks = sa.Table(
     sa.Column("fingerprint", sa.Text),
     sa.Column("mismatches", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("compare_failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "compare_begun", sa.Integer, nullable=False, server_default="0", comment="comparisons in a row that did not end"
+    ),
     sa.Column("error", sa.Text),
     _seconds("wait_s", "from the message's sending to the claim"),
     _seconds("read_s", "reading the source"),

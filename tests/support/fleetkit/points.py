@@ -27,6 +27,10 @@ class Points:
         """Arm a point: whoever reaches it raises."""
         self._file(point, number).write_text("fail")
 
+    def kill_at(self, point: Point, number: int | None = None, *, signal: str = "SIGKILL") -> None:
+        """Arm a point: whoever reaches it ends itself by a signal, each time."""
+        self._file(point, number).write_text(signal)
+
     def await_reached(self, point: Point, number: int | None = None, *, seconds: float = 60) -> int:
         """Wait until a process stands at the point; return its process id."""
         armed = self._file(point, number)

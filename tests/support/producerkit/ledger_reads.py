@@ -8,11 +8,14 @@ from typing import Any
 import psycopg2
 
 
-def ledger_rows(url: str, query: str) -> list[tuple[Any, ...]]:
-    """Run a query on the target."""
+def ledger_rows(url: str, query: str, *, commit: bool = False) -> list[tuple[Any, ...]]:
+    """Run a query on the target; with `commit`, what it changes stays."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(query)
-        return cursor.fetchall()
+        found = cursor.fetchall()
+        if commit:
+            connection.commit()
+        return found
 
 
 def chunk_ids(url: str, table: str) -> list[int]:

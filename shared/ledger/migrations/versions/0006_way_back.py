@@ -19,6 +19,16 @@ def upgrade() -> None:
     _rolling_back()
     _undo()
     _made()
+    _begun()
+
+
+def _begun() -> None:
+    for table, name, comment in (
+        ("chunks", "compare_begun", "comparisons in a row that did not end"),
+        ("tables", "step_begun", "builds or comparisons of the whole, in a row, that did not end"),
+    ):
+        column = sa.Column(name, sa.Integer(), nullable=False, server_default="0", comment=comment)
+        op.add_column(table, column, schema="pgconvoy")
 
 
 def _pausing() -> None:
@@ -32,7 +42,9 @@ def _rolling_back() -> None:
     op.create_check_constraint("jobs_state", "jobs", f"state IN ({_listed(_STATES)})", schema="pgconvoy")
     ended = f"(state IN ({_listed(_ENDS)})) = (ended_at IS NOT NULL)"
     op.create_check_constraint("jobs_ended", "jobs", ended, schema="pgconvoy")
-    undone = sa.Column("undone", postgresql.JSONB(none_as_null=True), comment="what was removed when it was rolled back")
+    undone = sa.Column(
+        "undone", postgresql.JSONB(none_as_null=True), comment="what was removed when it was rolled back"
+    )
     op.add_column("jobs", undone, schema="pgconvoy")
     for name, comment in (
         ("oid", "of the table in the target"),
