@@ -398,7 +398,7 @@ def run(
 
 @pytest.mark.parametrize("debug", ["", "1"], ids=["one sentence", "tracebacks"])
 def test_no_failure_shows_a_password(
-    debug: str, convoy: Convoy, spoken: dict[str, str], run: Callable[..., tuple[int, str]], tmp_path: Path
+    debug: str, convoy: Convoy, run: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     """Whatever is wrong with a login, a certificate, an address, a path: one sentence, or its traceback, without it."""
     nobody, away = 9, "127.0.0.1:9"
@@ -428,7 +428,6 @@ def test_no_failure_shows_a_password(
         ({"source_url": f"/nowhere/x.db?token={PASSWORDS['token']}"}, "does not exist", ("start",)),
         ({"source_url": f"mysql://ada:{PASSWORDS['wrong']}@h/d"}, "is no source", ("start",)),
         ({"source_url": str(lost)}, "what looks like a password in its path", ("start", "--no-snapshot")),
-        ({}, "job 99", ("report", "99")),
     ]
     for settings, named, command in cases:
         code, said = run(*command, debug=debug, **settings)

@@ -158,6 +158,20 @@ def test_the_role_fills_tables_that_belong_to_another(run: Run, source: Path, ta
             _execute(_as(target_url, "pgconvoy_copier"), forbidden)
 
 
+def test_a_job_that_can_be_taken_back_needs_two_rights_more(run: Run, target_url: str) -> None:
+    """The first is named before anything is made; with both, what was there before is there again."""
+    _execute(target_url, _THERE)
+    _grant(target_url, "into tables that are there")
+    words = ("start", "--data-only", "--tables", "customers,orders", "--undo-log")
+    assert "permission denied for table customers" in _only_failure(run(*words))
+    _execute(target_url, "GRANT TRIGGER, DELETE ON app.customers, app.orders TO pgconvoy_copier")
+    assert run(*words).code == 0
+    ended = run("rollback", "--yes")
+    assert ended.code == 0, ended
+    assert ledger_rows(target_url, "SELECT * FROM app.customers") == [(1, "Ada, once")]
+    assert ledger_rows(target_url, "SELECT * FROM app.orders") == []
+
+
 def test_rights_on_the_columns_alone_serve(run: Run, target_url: str) -> None:
     """Whoever grants no more than the columns that are written is not asked for more."""
     _execute(target_url, _THERE)
