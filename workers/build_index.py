@@ -7,7 +7,6 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.builds import (
     claim_largest,
     count_building,
@@ -26,9 +25,10 @@ from shared.target.build_sessions import give_memory, name_build
 from shared.target.statements import see_extensions
 from workers.building import build_one
 from workers.context import WorkerContext
-from workers.failures import left_to_rescue, sentence_of
+from workers.failures import is_surprise, left_to_rescue, sentence_of
 from workers.finish_table import finish_table
 from workers.planned_builds import planned_builds
+from workers.retrying import delay_before_retry
 from workers.stopping import given_back_at_exit
 
 log = logging.getLogger(__name__)
@@ -83,17 +83,18 @@ def _build(context: WorkerContext, build: Build, plan: TablePlan) -> str:
 def _record_failure(context: WorkerContext, build: Build, what: str, error: Exception) -> str:
     """Record the failure with the time of the next attempt; a failure of that too is left to rescue."""
     sentence = f"{what}: {sentence_of(error)}"
-    log.warning("%s", sentence, exc_info=not isinstance(error, ConvoyError))
+    log.warning("%s", sentence, exc_info=is_surprise(error))
     settings = context.settings
+    delay_s = delay_before_retry(settings, error)
     try:
         with context.store.transaction() as ledger:
             state = fail_if_current(
                 ledger,
                 build,
                 sentence,
-                retry=isinstance(error, TransientError | UnreachableError),
+                retry=delay_s > 0,
                 max_attempts=settings.max_attempts,
-                delay_s=settings.retry_delay_s,
+                delay_s=delay_s,
             )
     except SQLAlchemyError as lost:
         return f"failed, and the ledger could not be told: {sentence_of(lost)}"

@@ -6,20 +6,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.errors import (
     ConvoyError,
-    ExhaustedError,
     MissingParentError,
     NotArrowableError,
     PermanentError,
     SourceChangedError,
-    TransientError,
-    UnreachableError,
 )
 from shared.ledger.attempts import (
     fail_if_current,
@@ -45,15 +42,13 @@ from workers.copy_rows import copy_rows
 from workers.failures import is_surprise, left_to_rescue, sentence_of
 from workers.fingerprint import fingerprint_of
 from workers.kept import swells
+from workers.retrying import delay_before_retry
 from workers.stopping import given_back_at_exit
 from workers.timing import ChunkTimer, Stage
 
 log = logging.getLogger(__name__)
 _NUMBERS = frozenset({TypeKind.NUMERIC, TypeKind.DOUBLE, TypeKind.REAL})
 """Kinds that do not tell 5 from 5.0, which SQLite's NUMERIC affinity mixes in one column."""
-_SCARCE: Final = 15
-"""How many times longer a chunk waits where the server has no disk, memory or connection to spare: by the default
-settings 30, 60, 120 and 240 s instead of 2, 4, 8 and 16, so that whoever is called has seven minutes to make room."""
 
 
 @left_to_rescue
@@ -195,15 +190,16 @@ def _record_failure(context: WorkerContext, chunk: Chunk, plan: TablePlan, error
     sentence = _sentence(chunk, plan, error)
     log.warning("%s", sentence, exc_info=is_surprise(error))
     settings = context.settings
+    delay_s = delay_before_retry(settings, error)
     try:
         with context.store.transaction() as ledger:
             state = fail_if_current(
                 ledger,
                 chunk,
                 sentence,
-                retry=isinstance(error, TransientError | UnreachableError),
+                retry=delay_s > 0,
                 max_attempts=settings.max_attempts,
-                delay_s=settings.retry_delay_s * (_SCARCE if isinstance(error, ExhaustedError) else 1),
+                delay_s=delay_s,
             )
     except SQLAlchemyError as lost:
         return f"failed, and the ledger could not be told: {sentence_of(lost)}"

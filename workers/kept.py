@@ -90,7 +90,12 @@ class KeptConnection:
         if idle is not None:
             _close(idle)
         self._newest_job = max(job_id, self._newest_job)
-        return _begin(self._connect(), name)
+        fresh = self._connect()
+        try:
+            return _begin(fresh, name)
+        except BaseException:
+            _close(fresh)
+            raise
 
     def _take(self) -> Any:
         with self._lock:

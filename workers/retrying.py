@@ -1,4 +1,4 @@
-"""How long a comparison that went wrong waits for its next one."""
+"""How long what went wrong waits for its next attempt, and whether there is to be one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ settings 30, 60, 120 and 240 s instead of 2, 4, 8 and 16, so that whoever is cal
 
 def delay_before_retry(settings: Settings, error: Exception) -> float:
     """Seconds before the second time; 0.0 where nothing says that waiting helps."""
-    known = translate_error(error, what="comparing")
+    known = translate_error(error, what="")
     if isinstance(known, ExhaustedError):
         return settings.retry_delay_s * SCARCE
     return settings.retry_delay_s if isinstance(known, TransientError | UnreachableError) else 0.0

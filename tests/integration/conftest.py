@@ -51,14 +51,15 @@ def make_rig(
     """``make_rig(…)``: a job through the wire into a fresh database, for which nobody works yet."""
     with ExitStack() as open_until_the_end:
 
-        def make(source: Path = faulty_source, *, before: str = "", **settings: Any) -> Rig:
+        def make(source: Path = faulty_source, *, before: str = "", record: bool = True, **settings: Any) -> Rig:
             database = open_until_the_end.enter_context(cluster.database())
             if before:
                 cluster.run(before.replace("{database}", database), database=database)
             through, direct = cluster.url_of(database, port=wire.port), cluster.url_of(database)
             rig = Rig(source, through, monkeypatch, direct=direct, **settings)
             open_until_the_end.callback(rig.close)
-            rig.record()
+            if record:
+                rig.record()
             return rig
 
         yield make

@@ -81,6 +81,11 @@ class Rig:
         self._contexts: list[WorkerContext] = []
         self._controller: WorkerContext | None = None
 
+    @property
+    def database(self) -> str:
+        """The target's name."""
+        return self.direct.rpartition("/")[2]
+
     def record(self, **options: Any) -> None:
         """Record the job with its chunks; nobody works yet."""
         self._patch.setattr(starting, "open_workforce", _nobody)
