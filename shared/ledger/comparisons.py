@@ -94,6 +94,22 @@ def record_compare_failure(ledger: Ledger, chunk_id: int, error: str, *, delay_s
     )
 
 
+def why_not_compared(ledger: Ledger, table_id: int) -> str | None:
+    """Read why the first chunk that could not be compared was not; None where no reason was recorded."""
+    rows = ledger.run(
+        sa.select(chunks.c.error)
+        .where(
+            chunks.c.table_id == table_id,
+            chunks.c.state == ChunkState.COPIED,
+            chunks.c.compared_at.is_(None),
+            chunks.c.error.is_not(None),
+        )
+        .order_by(chunks.c.number)
+        .limit(1)
+    )
+    return str(rows[0].error) if rows else None
+
+
 def record_table_comparison(ledger: Ledger, job_id: int, table_id: int, comparison: Comparison) -> None:
     """Record what only the table as a whole shows."""
     whole = sa.and_(mismatches.c.table_id == table_id, mismatches.c.chunk_id.is_(None))
