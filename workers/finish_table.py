@@ -12,7 +12,7 @@ from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.begun import begin_step, end_step
 from shared.ledger.builds import forget_builds, read_builds, record_builds
-from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table
+from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table, why_not_compared
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import hold_step_of, step_of
@@ -196,5 +196,7 @@ def _fail(ledger: SqlAlchemyLedger, table_id: int) -> bool:
     elif counts.failed:
         error = f"{counts.failed} of {counts.chunks} chunks failed: `producer requeue` copies them again"
     else:
-        error = "chunks could not be compared: `producer verify` compares them again"
+        reason = why_not_compared(ledger, table_id)
+        first = "" if reason is None else f"; the first was {reason}"
+        error = f"chunks could not be compared: `producer verify` compares them again{first}"
     return move_table(ledger, table_id, TableState.FAILED, error=error)
