@@ -86,7 +86,7 @@ def _seen(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("frozen", [True, False], ids=["snapshot", "live"])
 @pytest.mark.parametrize("write", _WRITES)
-def test_no_connection_of_a_reader_can_write(write: str, frozen: bool, folder: Path) -> None:  # noqa: FBT001 - a parameter
+def test_no_connection_of_a_reader_can_write(write: str, frozen: bool, folder: Path) -> None:  # noqa: FBT001 - a parameter of the test
     """SQLite's own, that of the columns, and that of the survey; not even where `query_only` is switched off again."""
     path = _make(folder)
     before = _seen(path)
@@ -120,7 +120,7 @@ def _by_adbc(connection: Any) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("frozen", [True, False], ids=["snapshot", "live"])
-def test_a_file_and_a_folder_that_are_closed_to_writing_are_enough(frozen: bool, folder: Path) -> None:  # noqa: FBT001
+def test_a_file_and_a_folder_that_are_closed_to_writing_are_enough(frozen: bool, folder: Path) -> None:  # noqa: FBT001 - a parameter of the test
     """As on a file system that is mounted read-only."""
     path = _make(folder)
     path.chmod(0o444)

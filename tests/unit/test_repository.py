@@ -148,7 +148,7 @@ def test_make_without_a_target_prints_what_there_is() -> None:
     if make is None:
         pytest.skip("no make on this machine")
     told = subprocess.run([make, "--no-print-directory"], cwd=_ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "demo", "test", "lint", "bench", "lock"):
+    for target in ("setup", "demo", "test", "lint", "bench", "lock", "secrets", "audit"):
         assert re.search(rf"^make {target} ", told, re.MULTILINE)
 
 
