@@ -38,6 +38,8 @@ _CACHE_KIB: Final = 16 * 1024
 """Page cache of one connection: holds the inner pages of a B-tree of a few 10^8 rows. (Mapping the file instead was
 measured: no faster, and its pages count as this process's memory.)"""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNOPENED: Final = "failed to open"
+"""What ADBC's driver says where SQLite could not open the file."""
 _PASSING: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL}
 )
@@ -263,6 +265,11 @@ def _translate(path: Path, doing: str, error: Exception) -> ConvoyError:
         return SourceError(damaged(path, f"{doing}: a name in it is not valid UTF-8"))
     if isinstance(error, MemoryError):
         return TransientError(f"the source {path} could not be read just now, {doing}: SQLite has no memory for it")
+    if isinstance(error, AdbcError) and _UNOPENED in str(error):
+        try:
+            look_at(path)  # which tells why: the driver speaks of memory where there is no such file
+        except SourceError as why:
+            return why
     said = str(error).removeprefix("INVALID_ARGUMENT: ").removeprefix("IO: ").partition("\n")[0]
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE or "malformed" in said or "is not a database" in said:

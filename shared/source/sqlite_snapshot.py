@@ -111,11 +111,24 @@ def _is_copied(path: Path, source: sqlite3.Connection, partial: Path) -> bool:
         source.execute("SELECT count(*) FROM main.sqlite_schema").fetchone()
         # A process gives up its locks on a file when it closes it anywhere (https://sqlite.org/howtocorrupt.html,
         # section 2.2): this one does when the copy is whole, and reads nothing through the lock any more.
-        shutil.copyfile(source.execute("PRAGMA database_list").fetchone()[2], partial)
+        file = Path(source.execute("PRAGMA database_list").fetchone()[2])
+        before = _moments([file])
+        shutil.copyfile(file, partial)
+        _refuse_torn(path, before, _moments([file]))
         source.execute("COMMIT")
     with translated(path, f"making its snapshot {partial}"), closing(_new_database(path, partial)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")
     return True
+
+
+def _refuse_torn(path: Path, before: list[tuple[int, int]], after: list[tuple[int, int]]) -> None:
+    """Whoever overwrites a file without asking SQLite (cp, rsync, an editor) waits for no lock."""
+    if before != after:
+        msg = (
+            f"the source {path} was written to by something that heeds no lock of SQLite's while its snapshot was"
+            " taken: let that end, then start again"
+        )
+        raise SourceError(msg)
 
 
 def _new_database(path: Path, partial: Path) -> sqlite3.Connection:
