@@ -21,6 +21,8 @@ class Move(NamedTuple):
     kind: str
     """``step``: somebody does it sooner or later; ``fault`` and ``operator``: nobody may count on it."""
     state: State
+    worker: Worker | None = None
+    """Whose step it is, as that worker was before; None: not a worker's."""
 
 
 class Steps:

@@ -17,7 +17,7 @@ from protocolkit.base import (
     set_build,
     set_chunk,
 )
-from protocolkit.states import Phase, State, Task, Worker
+from protocolkit.states import Ledger, Phase, State, Task, Worker
 from shared.ledger.states import JOB_ENDS, TABLE_MOVES, BuildState, ChunkState, TableState
 from shared.ledger.steps import Step
 
@@ -42,7 +42,11 @@ class Beginning(Steps):
             yield Task("build")
 
     def _begin(self, state: State, task: Task) -> Iterator[State]:
-        if state.ledger.paused and self.rules.claim_asks_pause:
+        ledger = state.ledger
+        if ledger.paused and self.rules.claim_asks_pause:
+            yield self.commit(state, _given_back(ledger, task))
+            return
+        if ledger.job in JOB_ENDS and task.name != "copy":
             yield state
             return
         match task.name:
@@ -80,8 +84,6 @@ class Beginning(Steps):
         return become(state, IDLE, Worker(Phase.COMPARING, number))
 
     def _claim_build(self, state: State) -> State:
-        if state.ledger.job in JOB_ENDS:
-            return state
         for number, build in enumerate(state.ledger.builds):
             if build is not None and build.state is BuildState.PENDING:
                 attempt = build.attempt + 1
@@ -113,7 +115,29 @@ class Beginning(Steps):
             return  # it waits for the row
         ledger = state.ledger
         is_open = ledger.table not in (TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED)
-        if ledger.job in JOB_ENDS or (is_open and self.rules.finish_asks_tables):
+        if is_open and self.rules.finish_asks_tables:
             yield state
         else:
             yield become(state, IDLE, Worker(Phase.FINISHING))
+
+
+def _given_back(ledger: Ledger, task: Task) -> Ledger:
+    """What a paused job's message asked for is marked as not sent, so that it is sent again."""
+    match task.name:
+        case "copy":
+            chunk = ledger.chunks[task.number]
+            waits = chunk is not None and chunk.state is ChunkState.PENDING
+            return set_chunk(ledger, task.number, chunk._replace(sent=False)) if chunk and waits else ledger
+        case "compare":
+            chunk = ledger.chunks[task.number]
+            waits = chunk is not None and is_uncompared(chunk)
+            return set_chunk(ledger, task.number, chunk._replace(compare_sent=False)) if chunk and waits else ledger
+        case "build":
+            for number, build in enumerate(ledger.builds):
+                if build is not None and build.state is BuildState.PENDING and build.sent:
+                    return set_build(ledger, number, build._replace(sent=False))
+            return ledger
+        case "finish table":
+            open_ = ledger.table not in (TableState.COMPLETED, TableState.FAILED, TableState.CANCELLED)
+            return ledger._replace(table_sent=False) if open_ else ledger
+    return ledger._replace(job_sent=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protocolkit.base import Move, Steps, holds_job, holds_table, recorded, set_chunk
-from protocolkit.states import Ledger, State
+from protocolkit.states import Ledger, Phase, State
 from shared.ledger.states import JOB_ENDS, TABLE_MOVES, ChunkState, JobState, TableState
 
 _ARRIVED = frozenset({ChunkState.COPIED, ChunkState.VERIFIED})
@@ -16,7 +16,7 @@ class Operating(Steps):
 
     def _operator(self, state: State) -> Iterator[Move]:
         ledger, may = state.ledger, self.world.operator
-        if "pause" in may and ledger.job not in JOB_ENDS:
+        if "pause" in may and ledger.job not in JOB_ENDS and not holds_job(state):
             kind = "step" if ledger.paused else "operator"
             yield Move("pause or unpause", kind, self.commit(state, ledger._replace(paused=not ledger.paused)))
         if "cancel" in may and ledger.job not in JOB_ENDS and not holds_table(state) and not holds_job(state):
@@ -30,7 +30,8 @@ class Operating(Steps):
         failed = any(chunk.state is ChunkState.FAILED for _, chunk in recorded(ledger))
         if "requeue" in may and (failed or ledger.table is TableState.FAILED):
             yield Move("requeue", "operator", self.commit(state, self._reopened(ledger, cancelled=False)))
-        if "verify" in may and ledger.job in JOB_ENDS:
+        compares = any(worker.phase is Phase.COMPARING for worker in state.workers)
+        if "verify" in may and ledger.job in JOB_ENDS and not compares:  # it waits for them
             yield Move("verify", "operator", self.commit(state, self._to_verify(ledger)))
 
     def _cancelled(self, ledger: Ledger) -> Ledger:
@@ -38,7 +39,8 @@ class Operating(Steps):
             if chunk.state is ChunkState.PENDING:
                 ledger = set_chunk(ledger, number, chunk._replace(state=ChunkState.CANCELLED, sent=False))
         table = TableState.CANCELLED if TableState.CANCELLED in TABLE_MOVES[ledger.table] else ledger.table
-        return ledger._replace(job=JobState.CANCELLED, job_sent=False, table=table, table_sent=False)
+        sent = ledger.table_sent and table is ledger.table
+        return ledger._replace(job=JobState.CANCELLED, job_sent=False, table=table, table_sent=sent, paused=False)
 
     def _reopened(self, ledger: Ledger, *, cancelled: bool) -> Ledger:
         wanted = {ChunkState.FAILED, ChunkState.CANCELLED} if cancelled else {ChunkState.FAILED}
@@ -48,8 +50,10 @@ class Operating(Steps):
                 ledger = set_chunk(ledger, number, again)
         ended = ledger.table in (TableState.FAILED, TableState.CANCELLED)
         table = TableState.COPYING if ended else ledger.table
-        job = JobState.COPYING if ledger.job in (JobState.FAILED, JobState.CANCELLED) else ledger.job
-        return ledger._replace(table=table, table_sent=False, job=job, opened=ledger.opened + 1)
+        again = ledger.job in (JobState.FAILED, JobState.CANCELLED)
+        job = JobState.COPYING if again else ledger.job
+        sent = (ledger.table_sent and not ended, ledger.job_sent and not again)
+        return ledger._replace(table=table, table_sent=sent[0], job=job, job_sent=sent[1], opened=ledger.opened + 1)
 
     def _to_verify(self, ledger: Ledger) -> Ledger:
         before = ledger

@@ -18,12 +18,12 @@ class Protocol(Sending, Beginning, Working, Operating):
     def moves(self, state: State) -> Iterator[Move]:
         """All that may happen next."""
         yield from self._sending(state)
-        yield from self._tasks(state)
+        yield from (move._replace(worker=IDLE) for move in self._tasks(state))
         for place, worker in enumerate(state.workers):
             if worker != IDLE and worker not in state.workers[:place]:
-                yield from self._work(state, worker)
+                yield from (move._replace(worker=worker) for move in self._work(state, worker))
                 if self.world.crashes:
-                    yield Move("a worker dies", "fault", become(state, worker, IDLE))
+                    yield Move("a worker dies", "fault", become(state, worker, IDLE), worker)
         yield from self._outages(state)
         yield from self._operator(state)
 

@@ -154,7 +154,7 @@ class Working(Steps):
         for fails in ways | {self.world.failures}:
             after = TableState.VERIFYING if self.world.verifies else TableState.COMPLETED
             news = ledger._replace(table=TableState.FAILED if fails else after, table_sent=False, built=not fails)
-            name, kind = ("a key is violated", "fault") if fails and ways != {True} else ("built", "step")
+            name, kind = ("a key is violated", "fault" if ways != {True} else "step") if fails else ("built", "step")
             yield Move(name, kind, become(self.commit(state, news), worker, IDLE))
             if ways == {True}:
                 return
