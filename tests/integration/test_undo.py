@@ -139,8 +139,15 @@ def test_rows_come_back_to_the_byte(made: Made) -> None:
     assert dump(settings) == before
     state, said = undone(settings)
     assert (state, said["rows_restored"]) == ("rolled_back", 2)
-    with pytest.raises(OperatorError, match="rolled back already"):
-        rollback(settings, None, dry_run=False)
+    for again in (
+        lambda: rollback(settings, None, dry_run=False),
+        lambda: commands.requeue(settings, None, Silent(), table=None, chunk=None),
+        lambda: commands.verify(settings, None, Silent()),
+        lambda: commands.replay(settings, None, Silent()),
+    ):
+        with pytest.raises(OperatorError, match="was rolled back"):
+            again()
+    assert commands.report(settings, None).state == "rolled_back"
     assert ended(settings).progress.state == JobState.COMPLETED
 
 

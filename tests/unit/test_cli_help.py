@@ -18,6 +18,7 @@ COMMANDS = (
     "requeue",
     "resume",
     "cancel",
+    "rollback",
     "verify",
     "rejects",
     "check",
