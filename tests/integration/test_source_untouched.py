@@ -106,6 +106,17 @@ def test_no_connection_of_a_reader_can_write(write: str, frozen: bool, folder: P
     assert _seen(path) == before
 
 
+def test_every_connection_says_that_it_only_reads(folder: Path) -> None:
+    """Beside the file's own mode, which would do alone: temporary tables are not made either."""
+    with open_sqlite(str(_make(folder))) as reader, ExitStack() as stack:
+        look = stack.enter_context(closing(ArrowLook(reader._file.uri, reader.catalog().tables[0])))
+        assert reader._sqlite.execute("PRAGMA query_only").fetchone() == (1,)
+        for connection in (reader._arrow_connection(), look._connected()):
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA query_only")
+                assert cursor.fetchall() == [(1,)]
+
+
 def _by_sqlite(connection: sqlite3.Connection) -> Callable[[str], None]:
     return lambda statement: connection.execute(statement).close()
 

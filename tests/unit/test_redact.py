@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.printing import print_json
 from shared import redact as redacting
 from shared.redact import redact, remember_secrets
 
@@ -81,6 +84,16 @@ def test_a_password_that_is_a_word_blanks_out_no_sentence(nothing_known: None) -
     remember_secrets("postgresql://postgres:postgres@db/postgres")
     assert redact("role postgres may make tables") == "role postgres may make tables"
     assert redact("postgresql://postgres:postgres@db/postgres") == "postgresql://postgres:***@db/postgres"
+
+
+def test_json_without_passwords_is_still_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Texts are redacted before their quotes are escaped: a backslash that went with a password would break it."""
+    print_json({"said": 'password=ab"cd', "of": ["redis://:a1@h/0"], 'pwd=x"': None})
+    assert json.loads(capsys.readouterr().out) == {
+        "said": 'password=***"cd',
+        "of": ["redis://:***@h/0"],
+        'pwd=***"': None,
+    }
 
 
 @given(text=st.text())
