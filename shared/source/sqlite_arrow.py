@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from adbc_driver_sqlite import dbapi
 
+from shared.source.sqlite_defences import defending_statements
+
 
 def connect_columns(uri: str, opening: Iterable[str] = ()) -> dbapi.Connection:
     """Open a connection.
@@ -16,8 +18,10 @@ def connect_columns(uri: str, opening: Iterable[str] = ()) -> dbapi.Connection:
     """
     connection = dbapi.connect(uri)
     try:
+        version = str(connection.adbc_get_info()["vendor_version"]).split(".")
+        defences = defending_statements(tuple(map(int, version)))
         with connection.cursor() as cursor:
-            for statement in (*opening, "PRAGMA query_only = ON"):
+            for statement in (*defences, *opening, "PRAGMA query_only = ON"):
                 cursor.execute(statement)
     except BaseException:
         connection.close()

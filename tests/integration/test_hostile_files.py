@@ -19,6 +19,7 @@ from fuzzkit import Verdict, judge
 
 from shared.errors import SourceError
 from shared.source.kinds import open_source
+from shared.source.sqlite_arrow import connect_columns
 from shared.source.sqlite_file import SqliteFile
 
 ROWS = "CREATE TABLE t (x, y); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, NULL);"
@@ -298,6 +299,20 @@ def test_no_statement_on_a_source_writes_or_loads_anything(statement: str, tmp_p
             assert statement.startswith("PRAGMA")  # it answers with what is, and changes nothing
     assert path.read_bytes() == before
     assert not Path("elsewhere.db").exists()
+
+
+def test_both_of_the_drivers_are_defended(tmp_path: Path) -> None:
+    """A schema calls nothing of ours, damaged pages are noticed when they are read, and memory is bounded."""
+    path = made(tmp_path, ROWS)
+    file = SqliteFile(path=path, immutable=False)
+    asked = ("cell_size_check", "hard_heap_limit")
+    with closing(file.connect()) as connection:
+        assert [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == [1, 4 * 1024**3]
+        assert connection.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) == 0
+    with connect_columns(file.uri) as columns, columns.cursor() as cursor:
+        for name, value in zip(("trusted_schema", *asked), (0, 1, 4 * 1024**3), strict=True):
+            cursor.execute(f"PRAGMA {name}")
+            assert cursor.fetchone() == (value,)
 
 
 def test_fuzzed_files_are_refused_or_copied_right(shared_target: str, tmp_path: Path) -> None:
