@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from faultkit import PASSWORD, Cluster, Wire
 from faultkit.rig import InBackground, Rig
 from fleetkit import Points, TestPostgres, await_true
 from producerkit import ledger_rows
+from targetkit import SESSION
 
 from producer.records import JobEnd
 from shared.errors import ConvoyError
 from shared.ledger.states import JobState
 from shared.points import POINTS_DIR_VARIABLE, Point
+from shared.target.connections import connect_arrow
 from workers.copy_chunk import copy_chunk
 
 OURS = """
@@ -163,6 +166,15 @@ def fail_over(cluster: Cluster, other: Cluster, wire: Wire, rig: Rig) -> None:
     rig.direct = other.url_of(rig.database)
 
 
+def port_of_primary(cluster: Cluster, other: Cluster, database: str) -> int:
+    """Whom a worker finds that was given both servers in its URL."""
+    hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{other.port}"
+    url = f"postgresql://postgres:{PASSWORD}@{hosts}/{database}?target_session_attrs=read-write"
+    with closing(connect_arrow(url, SESSION)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT inet_server_port()")
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["in the middle", "after the end"])
 def test_a_standby_that_lacks_the_last_commits_takes_over(
     whole: bool,  # noqa: FBT001 - a test's parameter
@@ -186,6 +198,7 @@ def test_a_standby_that_lacks_the_last_commits_takes_over(
         rig.assert_carried("t", "child")
     fail_over(cluster, other, wire, rig)
     try:
+        assert port_of_primary(cluster, other, rig.database) == other.port
         assert [chunk[1] for chunk in rig.chunks()] == ["copied"] * 2 + ["pending"] * 4
         assert "copied" in copy_chunk(context, third) or "copied" in copy_chunk(context, third)
         finish(rig)
