@@ -243,14 +243,16 @@ def test_a_broker_that_is_down_is_unreachable(run: Run, source: Path) -> None:
 def test_a_job_that_does_not_exist_is_named(run: Run, source: Path) -> None:
     """Exit 2 for every command that takes a job."""
     assert run("start", "--source", source, "--detach").code == 0
-    for command in ("status", "requeue", "resume", "cancel", "verify", "rejects", "report"):
+    for command in ("status", "requeue", "resume", "pause", "unpause", "cancel", "verify", "rejects", "report"):
         refused = run(command, "99")
         assert refused.code == 2
         assert "job 99" in refused.sentence
 
 
 @pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("command", ["status", "jobs", "requeue", "resume", "cancel", "verify", "rejects", "report"])
+@pytest.mark.parametrize(
+    "command", ["status", "jobs", "requeue", "resume", "pause", "unpause", "cancel", "verify", "rejects", "report"]
+)
 def test_before_the_first_job_there_is_no_ledger(command: str, run: Run) -> None:
     """Exit 2 and what makes one; looking makes nothing."""
     refused = run(command)

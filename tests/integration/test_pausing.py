@@ -203,6 +203,7 @@ def test_a_paused_job_sends_nothing_and_unpaused_all_of_it_at_once(site: Site, k
     site.pause()
     for send in (site.dispatcher.send_all, site.dispatcher.resend, site.dispatcher.rescue, site.dispatcher.send_next):
         send(site.job)
+    site.dispatcher.send_work(site.table)
     assert site.sent.messages == []
     site.unpause()
     site.dispatcher.send_all(site.job)
