@@ -22,6 +22,7 @@ def finishing_commands(ledger: Ledger, schema: str, names: Sequence[str]) -> dic
         sa.select(tables.c.id, tables.c.target_name, tables.c.state, tables.c.job_id, jobs.c.state.label("job_state"))
         .join(jobs, jobs.c.id == tables.c.job_id)
         .where(tables.c.target_schema == schema, tables.c.target_name.in_(names))
+        .where(jobs.c.state != JobState.ROLLED_BACK)
         .order_by(tables.c.job_id)
     )
     latest = {row.target_name: row for row in ledger.run(history)}

@@ -15,8 +15,10 @@ from casekit import inline_workforce
 from pydantic import SecretStr
 
 from producer import commands, starting
+from producer.cli import main
 from producer.records import JobEnd, JobProgress
 from producer.rolling_back import rollback
+from producer.services import open_target
 from producer.starting import start
 from shared.errors import OperatorError, PermanentError
 from shared.ledger.states import JobState
@@ -474,3 +476,64 @@ def test_a_role_that_may_make_no_trigger_hears_it_before_the_job(made: Made) -> 
             ended(other)
     finally:
         ask(settings, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+
+
+def test_a_job_that_runs_is_cancelled_first(made: Made) -> None:
+    """A running job is refused; cancelled, it goes with its trigger, and what it had made."""
+    settings = made(SOURCE + "CREATE TABLE fresh (id INTEGER PRIMARY KEY);")
+    before = dump(settings)
+    with open_target(settings, make=True) as target:
+        job = starting._record(target, LOGGED, Silent(), None)
+    with pytest.raises(OperatorError, match=f"job {job} is planned: end it with `producer cancel {job}`"):
+        rollback(settings, job, dry_run=False)
+    commands.cancel(settings, job)
+    view = rollback(settings, job, dry_run=False)
+    assert view.dropped == ("public.fresh",)
+    assert dump(settings) == before
+
+
+def test_rows_that_arrive_by_a_replay_are_kept_too(made: Made) -> None:
+    """Rejects that come in later go again, from tables that were there and from the job's own."""
+    settings = made(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 9);",
+        "CREATE TABLE t (id bigint PRIMARY KEY, n int CONSTRAINT low CHECK (n < 3)); INSERT INTO t VALUES (1, 0)",
+    )
+    before = dump(settings)["t"]
+    assert ended(settings).progress.rejects == 1
+    ask(settings, "ALTER TABLE t DROP CONSTRAINT low")
+    assert commands.replay(settings, None, Silent()).progress.rejects == 0
+    assert ask(settings, "SELECT n FROM t ORDER BY id") == [(1,), (2,), (9,)]
+    rollback(settings, None, dry_run=False)
+    assert dump(settings)["t"] == before
+
+
+def test_new_tables_that_never_took_their_places_go(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A --recreate that failed is taken back with its staging schema; the old tables were there all the time."""
+    settings = made(target="")
+    ended(settings, JobOptions())
+    before = dump(settings)
+
+    def refuse(*_: object) -> None:
+        msg = "no room"
+        raise PermanentError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.copy_chunk.hold_if_current", refuse)
+        assert ended(settings, JobOptions(recreate=True)).progress.state == JobState.FAILED
+    assert dump(settings) != before
+    rollback(settings, None, dry_run=False)
+    assert dump(settings) == before
+
+
+def test_it_asks_first(made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """At a terminal it shows what would go and asks; no other answer than yes changes anything."""
+    settings = made()
+    ended(settings)
+    after = dump(settings)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, state in (("n", "completed"), ("y", "rolled_back")):
+        monkeypatch.setattr("builtins.input", lambda *_, answer=answer: answer)
+        assert main(["rollback", "--target", settings.target]) == (0 if answer == "y" else 1)
+        assert "as before: public.item (1 inserted row deleted, 2 rows restored)" in capsys.readouterr().out
+        assert undone(settings)[0] == state
+        assert (dump(settings) == after) == (answer == "n")
