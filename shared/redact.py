@@ -8,6 +8,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 # A password that nobody percent-encoded may hold "/", "?", "#" and "@": all up to the last "@" of the word is hidden.
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)(?P<user>[^\s:/@?#]*):(?P<password>[^\s'\"<>]*)@")
+_USER: Final = re.compile(r"[\w+.-]://[^\s:/@?#]*:")
+_SPACES: Final = re.compile(r"[\s'\"<>]")
 _KEYWORD_PASSWORD = re.compile(
     r"(?P<name>\b(?:(?:ssl_?)?password|ssl_keyfile_password|pgpassword|passwd|pwd)\s*=\s*)"
     r"(?:'(?:[^'\\]|\\.)*'|[^\s&;'\"]+)",
@@ -40,12 +42,36 @@ def remember_secrets(url: str) -> None:
 
 def redact(text: str) -> str:
     """Replace every password in URLs and connection strings inside `text` by ``***``, and every remembered secret."""
-    text = _URL_CREDENTIALS.sub(lambda m: f"{m['scheme']}{m['user']}:***@" if m["password"] else m[0], text)
+    text = _without_logins(text)
     text = _KEYWORD_PASSWORD.sub(lambda m: m["name"] + "***", text)
     text = _SECRET_PARAMETER.sub(lambda m: m["name"] + "***", text)
     for form in sorted(_known, key=len, reverse=True):
         text = text.replace(form, "***")
     return text
+
+
+def _without_logins(text: str) -> str:
+    """Hide what `_URL_CREDENTIALS` finds, in a time that grows as the text does: data of a source is redacted, too.
+
+    The expression itself would read a long word again from each of its letters, and a word of many URLs from each.
+    """
+    kept: list[str] = []
+    told = place = barren = 0
+    while (user := _USER.search(text, place)) is not None:
+        begin, place = user.end(), user.start() + 1
+        if begin < barren:
+            continue
+        space = _SPACES.search(text, begin)
+        word_end = space.start() if space else len(text)
+        at = text.rfind("@", begin, word_end)
+        if at > begin:
+            kept += [text[told:begin], "***"]
+            told = at
+        if at >= 0:
+            place = at
+        else:
+            barren = word_end  # nor has another URL a password that begins before it
+    return "".join([*kept, text[told:]])
 
 
 def _secrets_of(url: str) -> set[str]:
