@@ -64,7 +64,7 @@ def test_the_example_lists_every_variable_of_compose_and_procfile() -> None:
     """Nobody has to read the YAML to know what can be set."""
     used = set(re.findall(r"\$\{([A-Z_]+)", _COMPOSE + (_ROOT / "Procfile").read_text()))
     listed = set(re.findall(r"^(?:# )?([A-Z_]+)=", (_ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert used - listed == {"PORT", "TMPDIR"}  # these two belong to the process manager and the system
+    assert used - listed == {"PORT"}  # it belongs to the process manager
 
 
 def test_compose_hands_every_setting_on_to_the_containers() -> None:
