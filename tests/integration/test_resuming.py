@@ -13,6 +13,7 @@ from fleetkit import RedisServer
 from producerkit import ledger_rows, make_source
 
 from producer import commands
+from producer.cli import main
 from producer.pausing import pause
 from producer.records import Detached, JobEnd, JobProgress
 from producer.services import open_ledger
@@ -281,3 +282,15 @@ def test_an_interrupted_cancel_is_finished_by_another(job: Recorded) -> None:
     assert commands.cancel(job.settings, 1).state == "cancelled"
     with pytest.raises(OperatorError, match="cancelled already"):
         commands.cancel(job.settings, 1)
+
+
+def test_the_command_says_what_remains_and_how_to_go_on(job: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is there, what was never begun, and both ways from here; what is not planned yet is told too."""
+    job.copy(2)
+    half = job.value("SELECT count(*) - 2 FROM pgconvoy.chunks")
+    job.run(sa.update(tables).values(planned=False))
+    assert main(["cancel", "1", "--target", job.url]) == ExitCode.DONE
+    out = capsys.readouterr().out
+    assert "what is copied stays: 0 of 1 table complete, 2 rows in all" in out
+    assert f"never begun: {half} chunks, and the chunks of 1 table were not all planned yet" in out
+    assert "go on with it: producer resume 1    take it away: producer rollback 1" in out
