@@ -17,6 +17,7 @@ from shared.errors import SourceChangedError
 from shared.ledger.jobs import mark_planned, read_job, read_tables, record_chunks, record_whole_tables
 from shared.ledger.small_tables import SMALL_BYTES
 from shared.ledger.states import JOB_ENDS
+from shared.points import Point, reach
 from shared.records.work import Job, JobTable, PlannedChunk
 from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
@@ -107,6 +108,8 @@ class _Planner:
             record_chunks(ledger, self._job.id, self._table.id, self._next_number, batch)
             if is_last:
                 mark_planned(ledger, self._table.id)
+            reach(Point.PLANNING, self._table.id)
+        reach(Point.PLANNED_NOT_SENT, self._table.id)
         self._next_number += len(batch)
         self._dispatcher.send_work(self._table.id)
         look()

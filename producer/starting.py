@@ -12,6 +12,7 @@ from producer.making import largest_first, make_tables, staged
 from producer.planning import draw_plan, fit_to_target, refuse_contradictions, refuse_incomplete
 from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
+from producer.recording import record_surely
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
 from producer.services import Target, Workforce, open_target, open_workforce
 from producer.trial import abilities_of, tried
@@ -25,6 +26,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
 from shared.ledger.upgrade import upgrade_ledger
 from shared.ledger.way_back import note_places
+from shared.points import Point, reach
 from shared.records.load import MaxLoad
 from shared.records.plan import JobOptions, SchemaPlan
 from shared.records.work import NewJob
@@ -150,9 +152,13 @@ def _record(
             refuse_incomplete(plan)
             if workforce is not None:
                 workforce.await_broker()  # before anything is made
-            with target.ledger("recording the job") as ledger:
-                job_id = _record_plan(ledger, target.settings, options, source, plan, max_load)
-            source.keep()
+            job_id = record_surely(
+                target,
+                source,
+                listener,
+                lambda ledger: _record_plan(ledger, target.settings, options, source, plan, max_load),
+            )
+            reach(Point.RECORDED, job_id)
     except KeyboardInterrupt:
         msg = "interrupted before the job was recorded: nothing was made"
         raise JobInterruptedError(msg) from None
@@ -199,6 +205,7 @@ def _record_plan(
     note_places(ledger, job_id)
     if options.undo_log:
         keep_undo(ledger, job_id)
+    reach(Point.RECORDING, job_id)
     return job_id
 
 

@@ -27,6 +27,7 @@ from shared.ledger.queueing import (
 )
 from shared.ledger.small_tables import bundles, take_small_tables
 from shared.ledger.steps import Step
+from shared.points import Point, reach
 from shared.settings import Settings
 
 _MESSAGE_GRACE_S: Final = 5.0
@@ -129,6 +130,7 @@ class Dispatcher:
         with self._store.transaction() as ledger:
             chunk_ids = take_pending(ledger, table_id)
         if chunk_ids:
+            reach(Point.TAKEN_NOT_SENT, table_id)
             self._broker.send_copies(table_id, chunk_ids)
         return bool(chunk_ids)
 

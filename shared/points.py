@@ -24,6 +24,11 @@ _POLL_SECONDS = 0.02
 class Point(enum.StrEnum):
     """The named points."""
 
+    RECORDING = "recording"
+    RECORDED = "recorded"
+    PLANNING = "planning"
+    PLANNED_NOT_SENT = "planned_not_sent"
+    TAKEN_NOT_SENT = "taken_not_sent"
     CLAIMED = "claimed"
     HELD = "held"
     COPIED_NOT_COMMITTED = "copied_not_committed"

@@ -79,7 +79,8 @@ class Beginning(Steps):
 
     def _compare(self, state: State, number: int) -> State:
         chunk = state.ledger.chunks[number]
-        if chunk is None or not is_uncompared(chunk) or holds_chunk(state, number):
+        may = state.ledger.table is TableState.VERIFYING and not holds_chunk(state, number)
+        if chunk is None or not is_uncompared(chunk) or not may:
             return state
         return become(state, IDLE, Worker(Phase.COMPARING, number))
 

@@ -16,7 +16,7 @@ from ledgerkit import plan_of
 from protocolkit.base import IDLE, Move, recorded
 from protocolkit.states import Build, Chunk, Ledger, Phase, State, Task, Worker, World
 from shared.dispatch import Dispatcher
-from shared.ledger import attempts, builds, comparisons, jobs, pausing, queueing
+from shared.ledger import attempts, begun, builds, comparisons, jobs, pausing, queueing
 from shared.ledger.engine import LedgerStore
 from shared.ledger.progress import read_progress
 from shared.ledger.session import Ledger as Transaction
@@ -38,6 +38,8 @@ from shared.records.work import Comparison, CopyPath, CopyResult, NewJob, Planne
 from workers.finish_job import _outcome as outcome_of_job
 
 _RESULT: Final = CopyResult(path=CopyPath.ARROW_BARE, rows=1, fingerprint="columns:00")
+_STEPS_TO_LOSE: Final = 1000
+"""The model does not count comparisons that lost their worker."""
 _LOCK_TIMEOUT: Final = "2s"
 """The model says who has to wait; where it says that nobody has to, nobody may."""
 
@@ -219,7 +221,9 @@ class RealLedger:
         worker.end(commit=True)
 
     def _compare(self, worker: RealWorker, chunk_id: int) -> None:
-        worker.chunk = comparisons.hold_uncompared(worker.ledger, chunk_id)
+        refused = begun.begin_comparison(worker.ledger, chunk_id, most=_STEPS_TO_LOSE)
+        worker.end(commit=True)
+        worker.chunk = comparisons.hold_uncompared(worker.ledger, chunk_id) if refused is None else None
         if worker.chunk is None:
             worker.end(commit=True)
 
