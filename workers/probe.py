@@ -8,7 +8,7 @@ from contextlib import closing
 from importlib.metadata import version
 from typing import Any
 
-from shared.errors import ConvoyError
+from shared.errors import ConvoyError, SourceError
 from shared.ledger.engine import LedgerStore
 from shared.ledger.upgrade import check_ledger
 from shared.redact import redact
@@ -52,8 +52,12 @@ def _finding(look: Callable[[], None]) -> str:
 
 
 def _open(url: str) -> None:
-    with open_source(url, frozen=False):
-        pass
+    try:
+        with open_source(url, frozen=False):
+            pass
+    except SourceError as error:
+        # Whoever reaches the broker can ask for any path: what a file begins with stays here.
+        raise SourceError(str(error).split(": it begins with", 1)[0]) from None
 
 
 def _connect() -> None:

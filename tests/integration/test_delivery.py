@@ -26,7 +26,7 @@ from workers.context import WorkerContext
 from workers.rescue import rescue_running
 
 ROWS = 2_000
-_PATIENCE = 2_000
+_PATIENCE = 600
 """Messages and looks after which a job that has not ended never will."""
 
 
