@@ -10,6 +10,7 @@ from rich.text import Text
 
 from producer.records import FailureLine
 from producer.wording import counted, one_line
+from shared.printable import printable
 
 _ATTEMPT: Final = re.compile(r"\battempt \d+")
 
@@ -35,7 +36,7 @@ def failures_view(failures: Sequence[FailureLine], *, most: int | None = None) -
 def _line(group: Sequence[FailureLine]) -> str:
     first, *others = group
     more = f" and {counted(len(others), 'more chunk')}" if others else ""
-    return f"chunk {first.chunk} of {one_line(first.table)}{more} failed: {first.error}"
+    return f"chunk {first.chunk} of {one_line(first.table)}{more} failed: {printable(first.error)}"
 
 
 def _reason(failure: FailureLine) -> str:

@@ -16,6 +16,7 @@ from producer.print_tables import LONG_LIST, columns_view, hidden_tables, tables
 from producer.print_times import times_lines
 from producer.views import Finding, Outcome, PlanView, Report, ReportTable
 from producer.wording import count, counted, moment, one_line, span, state
+from shared.printable import printable
 from shared.records.plan import Grade, ProfileMode, TypesPolicy
 from shared.records.source import SourceVersion
 from shared.schema.rules.effects import RuleEffect
@@ -71,7 +72,7 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
     view.show_header = False
     for finding in findings:
         word, colour = _OUTCOMES[finding.outcome]
-        view.add_row(Text(word, style=colour), finding.what, finding.text)
+        view.add_row(Text(word, style=colour), finding.what, printable(finding.text))
     console.print(view)
 
 

@@ -14,6 +14,7 @@ from producer.records import JobProgress, TableLine
 from producer.views import JobLine
 from producer.wording import count, counted, moment, one_line, pause, percent, phase, rate, size, span, state
 from shared.ledger.states import JobState, TableState
+from shared.printable import printable
 
 _COLOURS = {
     TableState.COMPLETED: "green",
@@ -107,7 +108,7 @@ def _headline(progress: JobProgress, seconds: float | None) -> Text:
     if progress.throttle:
         text.append(f"\n{progress.throttle.said}", style="yellow")
     if progress.error:
-        text.append(f"\n{progress.error}", style="red" if progress.state == JobState.FAILED else "yellow")
+        text.append(f"\n{printable(progress.error)}", style="red" if progress.state == JobState.FAILED else "yellow")
     return text
 
 
@@ -143,7 +144,7 @@ def _tables(progress: JobProgress) -> Table:
 def _errors(tables: Iterable[TableLine]) -> Iterable[Text]:
     for table in tables:
         if table.error:
-            yield Text(f"{one_line(table.name)}: {table.error}", style="red")
+            yield Text(f"{one_line(table.name)}: {printable(table.error)}", style="red")
 
 
 def print_jobs(console: Console, jobs: Sequence[JobLine]) -> None:
