@@ -39,11 +39,15 @@ class FrozenSource:
         self.fingerprint = reader.fingerprint()
         self.unreadable = unreadable
         """What of a damaged source is not in the snapshot."""
-        self._unused_copy = is_copy
+        self._is_copy = self._unused_copy = is_copy
 
     def keep(self) -> None:
-        """Say that a job needs the snapshot from now on."""
+        """Say that a job needs the snapshot from now on, or may need it."""
         self._unused_copy = False
+
+    def release(self) -> None:
+        """Say that no job needs the snapshot after all."""
+        self._unused_copy = self._is_copy
 
     @property
     def is_unused_copy(self) -> bool:
