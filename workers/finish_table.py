@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.tables import compare_table
@@ -22,6 +23,7 @@ from shared.ledger.states import BUILD_ENDS, TableState
 from shared.ledger.steps import Step
 from shared.ledger.unfinished import count_changed
 from shared.ledger.way_back import settle
+from shared.messages import LONGEST_BUILD_S
 from shared.points import Point, reach
 from shared.records.plan import CompareBy
 from shared.records.work import JobTable
@@ -150,6 +152,8 @@ def _check(context: WorkerContext, table_id: int) -> bool:
         if table is None or step_of(ledger, table_id) is not Step.CHECK:
             return False
         end_step(ledger, table_id)
+        # Idle meanwhile, and of a huge table without a key for longer than a transaction may be otherwise.
+        ledger.run(sa.text(f"SET LOCAL idle_in_transaction_session_timeout TO '{LONGEST_BUILD_S}s'"))
         reach(Point.CHECKING, table_id)
         error = _compare_whole(context, ledger, table)
         return move_table(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error=error)

@@ -12,10 +12,13 @@ from faultkit import PASSWORD, Cluster, Wire
 from faultkit.rig import InBackground, Rig
 from fleetkit import Points, TestPostgres, await_true
 from producerkit import ledger_rows
+from pydantic import SecretStr
 from targetkit import SESSION
 
+from producer.preflight import check_target
 from producer.records import JobEnd
-from shared.errors import ConvoyError
+from producer.services import open_target
+from shared.errors import ConvoyError, OperatorError
 from shared.ledger.states import JobState
 from shared.points import POINTS_DIR_VARIABLE, Point
 from shared.target.connections import connect_arrow
@@ -77,6 +80,7 @@ def patiently(rig: Rig) -> JobEnd:
         Point.BUILDING,
         Point.BUILT_NOT_COMMITTED,
         Point.COMPARING,
+        Point.CHECKING,
         Point.FINISHING,
     ],
 )
@@ -105,6 +109,21 @@ def test_a_worker_loses_each_of_its_connections_at_each_point(
     assert working.result().progress.state == JobState.COMPLETED
     assert ended >= 1
     rig.assert_carried("t", "child")
+
+
+def test_a_table_may_take_longer_to_compare_than_a_transaction_may_be_idle(
+    make_rig: Callable[..., Rig], armed: Points
+) -> None:
+    """Whoever compares a whole table holds its row meanwhile, and PostgreSQL does not take that for a dead worker."""
+    rig = make_rig(idle_timeout_s=2, max_attempts=20)
+    armed.stop_at(Point.CHECKING)
+    working = InBackground(rig.resume)
+    assert stands(armed, Point.CHECKING, working)
+    holders = "application_name = 'pgconvoy ledger' AND state = 'idle in transaction'"
+    since = f"SELECT 1 FROM pg_stat_activity WHERE {holders} AND clock_timestamp() - state_change > '2.5 s'"
+    await_true(lambda: ledger_rows(rig.direct, since), "it was idle for longer", seconds=10)
+    armed.clear(Point.CHECKING)
+    assert working.result().progress.state == JobState.COMPLETED
 
 
 def stands(armed: Points, point: Point, working: InBackground) -> bool:
@@ -213,6 +232,9 @@ def test_a_job_that_a_standby_never_heard_of_can_be_started_again(
     other, followed = standby
     rig = make_rig(record=False)
     cut_off(cluster, other, followed)
+    there = rig.settings.model_copy(update={"target_url": SecretStr(other.url_of(rig.database))})
+    with open_target(there) as target, pytest.raises(OperatorError, match="is a standby that takes no writes"):
+        check_target(target)
     rig.record()
     lost = rig.ids()
     fail_over(cluster, other, wire, rig)
