@@ -51,8 +51,8 @@ def ledger_exists(connection: sa.Connection) -> bool:
 
 def _upgrade(connection: sa.Connection) -> None:
     # Imported here: a tenth of a second that every other command of every job can do without.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - a tenth of a second, and seldom needed
+    from alembic.config import Config  # noqa: PLC0415 - the same
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
