@@ -225,7 +225,7 @@ def test_each_is_built_once_the_largest_first(site: Site) -> None:
         "unique key t_body_key",
         "primary key t_pkey",
         "index small",
-        "nothing to do: no build is due, or the job has ended",
+        "nothing to do: no build is due, or the job is paused or has ended",
     ]
     assert site.state() == "completed"
     assert set(site.states().values()) == {("built", 1)}
@@ -364,7 +364,7 @@ def test_what_was_built_less_than_planned_is_graded_after_a_pause_too(site: Site
     assert site.build(1) == ["index one of table t: built"]
     with site.store.transaction() as ledger:
         assert cancel_job(ledger, site.job)
-    assert site.build() == ["nothing to do: no build is due, or the job has ended"]
+    assert site.build() == ["nothing to do: no build is due, or the job is paused or has ended"]
     with site.store.transaction() as ledger:
         assert move_job(ledger, site.job, JobState.COPYING)
         assert reopen_tables(ledger, site.job) == 1
