@@ -143,8 +143,9 @@ def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach
     with open_ledger(settings) as target:
         job = _job(target, job_id)
         if job.state in JOB_ENDS and job.state != JobState.CANCELLED:
-            listener.say(why_not_resumed(job))
-            return end_of(target, job.id)
+            end = end_of(target, job.id)
+            listener.say(why_not_resumed(job, source_changed=any(failure.source_changed for failure in end.failures)))
+            return end
         _refuse_unreadable_source(job)
         if job.state == JobState.CANCELLED:
             with target.ledger(f"opening job {job.id} again") as ledger:

@@ -12,10 +12,12 @@ from shared.records.work import Job
 from shared.setting_aside import take_away_again
 
 
-def why_not_resumed(job: Job) -> str:
+def why_not_resumed(job: Job, *, source_changed: bool) -> str:
     """Say of an ended job that was not cancelled why nothing of it waits, and what can be done instead."""
     if job.state == JobState.FAILED:
-        what = f"nothing of it waits to be resumed; `producer requeue {job.id}` takes up what failed"
+        what = "nothing of it waits to be resumed"
+        if not source_changed:
+            what += f"; `producer requeue {job.id}` takes up what failed"
         return f"job {job.id} has ended as failed: {what}"
     return f"job {job.id} is {state(job.state)}: there is nothing left to do"
 
