@@ -40,6 +40,18 @@ from workers.finish_job import _outcome as outcome_of_job
 _RESULT: Final = CopyResult(path=CopyPath.ARROW_BARE, rows=1, fingerprint="columns:00")
 _STEPS_TO_LOSE: Final = 1000
 """The model does not count comparisons that lost their worker."""
+_HOLDING: Final = frozenset(
+    {
+        Phase.HELD,
+        Phase.SPLITTING,
+        Phase.COMPARING,
+        Phase.BUILDING_TABLE,
+        Phase.CHECKING,
+        Phase.BUILD_HELD,
+        Phase.FINISHING,
+    }
+)
+"""Phases in which a worker has a transaction open, which holds a row."""
 _LOCK_TIMEOUT: Final = "2s"
 """The model says who has to wait; where it says that nobody has to, nobody may."""
 
@@ -143,6 +155,7 @@ class RealLedger:
         left = Counter(move.state.workers)
         left.subtract(each.was for each in self.workers if each is not worker)
         (worker.was,) = left.elements()
+        assert worker.connection.in_transaction() == (worker.was.phase in _HOLDING), f"{move.name}: {worker.was}"
 
     def _outside(self, name: str) -> None:
         if name.startswith("the queue loses"):
