@@ -107,6 +107,27 @@ def _inspected(compose: Compose) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_fleet_that_is_stopped_and_scaled_in_the_middle_of_a_job_does_it(compose: Compose, job: str) -> None:
+    """One worker of three is stopped, then all, then there are three again: every chunk arrives, nobody was killed."""
+    producer = ("run", "--rm", "--no-TTY", "producer")
+    slow = ("--max-load", "3kB/s")  # so that the job is in the middle for as long as the containers take to stop
+    compose.run(*producer, "start", "--tables", "all", "--recreate", "--detach", *slow)
+    compose.run("up", "--detach", "--no-recreate", "--scale", "worker=2", "worker")
+    stopped = _ids(compose, "worker")
+    compose.run("stop", "worker")
+    states = "SELECT count(*) FILTER (WHERE state = 'pending') > 0 FROM pgconvoy.chunks WHERE job_id = 2"
+    assert compose.ask(states) == "t"
+    shown = ["docker", "inspect", "--format", "{{.State.ExitCode}}", *stopped]
+    codes = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
+    assert codes
+    assert "137" not in codes
+    compose.run("up", "--detach", "--no-recreate", "--wait", "--scale", f"worker={_WORKERS}", "worker")
+    compose.run(*producer, "throttle", "2", "--off")
+    compose.run(*producer, "resume", "2")
+    assert compose.ask("SELECT state FROM pgconvoy.jobs WHERE id = 2") == "completed"
+    assert compose.ask("SELECT DISTINCT state FROM pgconvoy.chunks WHERE job_id = 2") == "verified"
+
+
 def test_nothing_runs_as_root_and_nothing_can_be_changed(compose: Compose) -> None:
     """Every service runs as a plain user on a read-only file system, and the source is read-only, too."""
     for service in ("worker", "controller", "flower", "redis"):
