@@ -17,7 +17,7 @@ def main() -> int:
     options = _options()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="pgconvoy-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
-    soak = Soak(folder, seed=options.seed, minutes=options.minutes)
+    soak = Soak(folder, seed=options.seed, minutes=options.minutes, recovery_s=options.recovery_s)
     held = soak.run()
     if held and options.folder is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -30,6 +30,7 @@ def _options() -> argparse.Namespace:
         "--minutes", type=float, default=30, help="how long faults come; the last job then ends in peace"
     )
     given.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="default: any")
+    given.add_argument("--recovery-s", type=float, default=10, help="until a killed worker's chunk is sent again")
     given.add_argument("--folder", type=Path, help="kept; default: a temporary one, kept where something is wrong")
     return given.parse_args()
 

@@ -10,8 +10,6 @@ import psycopg2
 
 from soak.stage import Postgres
 
-LONGEST_S = 10.0
-"""Until its message is sent again, and so begun where a worker is free; promised where every service is there."""
 _GIVEN_UP_S = 60.0
 _COPIED_BY = """
     SELECT id, attempt FROM pgconvoy.chunks WHERE state = 'copying' AND split_part(worker, ':', 2) = ANY(%s)
