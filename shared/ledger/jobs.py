@@ -240,7 +240,9 @@ def reopen_tables(ledger: Ledger, job_id: int) -> int:
     for table in read_tables(ledger, job_id):
         if table.state not in (TableState.FAILED, TableState.CANCELLED):
             continue
-        reset = sa.update(chunks).where(chunks.c.table_id == table.id).values(compare_failures=0, not_before=None)
+        # No other chunks: what a worker holds would be waited for, and that worker may wait for the job.
+        tried = (chunks.c.table_id == table.id, chunks.c.state == ChunkState.COPIED, chunks.c.compare_failures > 0)
+        reset = sa.update(chunks).where(*tried).values(compare_failures=0, not_before=None)
         ledger.run(reset)
         reopened += move_table(ledger, table.id, TableState.COPYING)
     return reopened

@@ -525,3 +525,17 @@ def test_planning_twice_waits_for_nobody_who_builds(store: LedgerStore) -> None:
             read_job(planning, job_id, lock=True)
             mark_planned(planning, table_id)
             record_whole_tables(planning, job_id, {table_id: ()})
+
+
+def test_opening_a_job_again_waits_for_no_chunk_that_is_still_written(store: LedgerStore) -> None:
+    """A cancelled job's chunk may still be at work, and want the job's row: whoever has that must not wait for it."""
+    job_id, table_id = record(store, chunks=2)
+    chunk = claim(store, chunk_ids(store, table_id)[0])
+    with store.transaction() as ledger:
+        assert cancel_job(ledger, job_id)
+    with store.transaction() as writing:
+        assert hold_if_current(writing, chunk)
+        with store.transaction() as opening:
+            opening.connection.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            assert requeue_chunks(opening, job_id, cancelled=True) == 1
+            assert reopen_tables(opening, job_id) == 1
