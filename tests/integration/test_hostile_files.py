@@ -23,7 +23,8 @@ from shared.source.sqlite_arrow import connect_columns
 from shared.source.sqlite_file import SqliteFile
 
 ROWS = "CREATE TABLE t (x, y); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, NULL);"
-Opened = sqlite3.Connection
+_MINUTES = os.environ.get("PGCONVOY_FUZZ_MINUTES")
+"""Read here: tests run without such variables."""
 Make = Callable[[Path], Path]
 
 
@@ -320,7 +321,7 @@ def test_fuzzed_files_are_refused_or_copied_right(shared_target: str, tmp_path: 
 
     PGCONVOY_FUZZ_MINUTES=5 goes on for so long, from a seed that it prints; `make fuzz MINUTES=5` sets it.
     """
-    minutes = os.environ.get("PGCONVOY_FUZZ_MINUTES")
+    minutes = _MINUTES
     asked = ["--minutes", minutes, "--seed", str(int.from_bytes(os.urandom(4)))] if minutes else ["--files", "30"]
     command = [sys.executable, "-m", "fuzzkit", "--url", shared_target, "--folder", str(tmp_path), *asked]
     longest = 600 + 60 * float(minutes or 0)

@@ -54,7 +54,10 @@ def judge(path: Path, url: str, *, salvage: bool = False, snapshot: bool = True)
         with mock.patch.object(starting, "open_workforce", inline_workforce):
             end = starting.start(settings, options, Silent())
     except ConvoyError as error:
-        return Verdict(outcome="refused", said=str(error), problems=_of_sentence(str(error)))
+        problems = _of_sentence(str(error))
+        if path.name not in str(error) and "cannot be copied" not in str(error):
+            problems += (f"refused for something else than the file: {error}",)
+        return Verdict(outcome="refused", said=str(error), problems=problems)
     assert isinstance(end, JobEnd)
     state = str(end.progress.state)
     # A job that failed for a mismatch is right, too: an index and its table may tell different rows.
