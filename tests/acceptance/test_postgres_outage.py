@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from faultkit import PASSWORD, Cluster, Wire
-from fleetkit import Points, RunningWorker, TestPostgres, await_true
+from fleetkit import Points, RedisServer, RunningWorker, TestPostgres, await_true
 from producerkit import Producer, differences, ledger_rows
 
+from shared.messages import COPY_QUEUE
 from shared.points import Point
 
 ROWS = 100_000
@@ -51,12 +52,19 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+def queued(redis_server: RedisServer) -> int:
+    """Messages that wait."""
+    with redis_server.client() as client:
+        return int(client.llen(COPY_QUEUE))
+
+
 def test_a_fleet_outlives_postgresql_twice(
     cluster: Cluster,
     wire: Wire,
     source: Path,
     producer: Producer,
     points: Points,
+    redis_server: RedisServer,
     worker_factory: WorkerFactory,
     environment: dict[str, str],
 ) -> None:
@@ -74,8 +82,11 @@ def test_a_fleet_outlives_postgresql_twice(
         for number in (4, 8):
             points.stop_at(Point.COPIED_NOT_COMMITTED, ids[number])
         points.stop_at(Point.CLAIMED, ids[12])
-        worker = worker_factory(environment=environment)
+        before = queued(redis_server)
         waiting = producer.start("resume")
+        # Once it has sent everything again, it waits; a command that only begins does not outlive its target.
+        await_true(lambda: queued(redis_server) > before, "the command waits")
+        worker = worker_factory(environment=environment)
 
         points.await_reached(Point.COPIED_NOT_COMMITTED, ids[4])
         cluster.kill()
