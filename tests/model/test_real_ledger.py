@@ -29,7 +29,7 @@ _WORLD: Final = World(
     operator=frozenset({"cancel", "resume", "requeue", "verify", "pause"}),
     openings=3,
 )
-_EXAMPLES: Final = int(os.environ.get("PGCONVOY_TEST_EXAMPLES", "25"))
+_EXAMPLES: Final = int(os.environ.get("PGCONVOY_TEST_EXAMPLES", "40"))
 """Jobs that are led through the protocol, each by up to 80 steps; more by this variable."""
 _STEPS: Final = 80
 _SELDOM: Final = frozenset({"forget lost messages", "it stays whole"})
