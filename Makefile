@@ -29,12 +29,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: setup ## copy a made-up shop into PostgreSQL, verify it, and say how to look at it
 	$(BIN)/producer demo
 
-# Most tests wait for servers and workers: a second process uses that time. More than four gain nothing. Files go in
+# Most tests wait for servers and workers: measured on 2 cores, two processes used half of them. So there is one process
+# more than cores, and four at most. Files go in
 # their order, so that the slow ones of tests/acceptance come first and no process is left alone with them. The folder
 # has a short name, since sockets lie in it, whose paths may have 103 bytes.
 test: setup ## run the whole suite on servers that it starts itself
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/pytest --basetemp "$$folder/t" \
-		--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
+		--numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 # Each file is given by a number; one that fails is made again by `fuzzkit.damaged_file(folder, number)`.
 fuzz: setup ## damage and craft SQLite files at random for MINUTES=5, and see that none is copied wrong

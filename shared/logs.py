@@ -23,6 +23,12 @@ class RedactingFormatter(logging.Formatter):
         return printable_lines(redact(super().format(record))).replace("\n", "\n    ")
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Let a record through, on one line."""
+    record.exc_info = None
+    return True
+
+
 def set_up_logs(level: int | str = logging.INFO, *, file: str | None = None) -> None:
     """Send every logger of this process to one place: a file, or stderr."""
     handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
@@ -32,3 +38,5 @@ def set_up_logs(level: int | str = logging.INFO, *, file: str | None = None) -> 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Of an event that is no JSON, which anybody who reaches Redis may send, kombu shows where it gave up reading.
+    logging.getLogger("kombu.transport.redis").addFilter(_without_traceback)

@@ -232,10 +232,12 @@ def spoken(convoy: Convoy) -> dict[str, str]:
     points.mkdir()
     (points / "copied_not_committed").write_text("fail")
     seeing = environment | {"PGCONVOY_POINTS_DIR": str(points), "PGCONVOY_DEBUG": "1"}
+    # Flower first: it knows of no task that began before it listened.
+    flower, port = _start_flower(convoy)
+    await_true(lambda: _page(port, "/"), "Flower answers", seconds=60)
     worker = start_worker(
         seeing, folder=convoy.folder, name="seeing", options=["--beat", "-s", str(convoy.folder / "beat")]
     )
-    flower, port = _start_flower(convoy)
     try:
         waiting = producer.start("resume")
         await_true(lambda: "made to fail at the point" in worker.log_text(), "a chunk fails", seconds=60)
@@ -292,18 +294,10 @@ def _start_flower(convoy: Convoy) -> tuple[subprocess.Popen[bytes], int]:
 
 def _pages(port: int) -> dict[str, str]:
     """What Flower shows to who has its password."""
-    login = {"Authorization": "Basic " + b64encode(f"ada:{PASSWORDS['flower']}".encode()).decode()}
-
-    def page(path: str) -> str:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=login)
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own
-            return str(answer.read().decode())
 
     def workers() -> dict[str, Any]:
-        with suppress(OSError):
-            found: dict[str, Any] = json.loads(page("/api/workers?refresh=1"))
-            return found
-        return {}
+        found: dict[str, Any] = json.loads(_page(port, "/api/workers?refresh=1") or "{}")
+        return found
 
     known = await_true(workers, "Flower knows the worker", seconds=60)
     paths = [
@@ -314,7 +308,16 @@ def _pages(port: int) -> dict[str, str]:
         "/metrics",
         *(f"/worker/{name}" for name in known),
     ]
-    return {f"Flower's {path}": page(path) for path in paths} | {"Flower's API": json.dumps(known)}
+    return {f"Flower's {path}": _page(port, path) for path in paths} | {"Flower's API": json.dumps(known)}
+
+
+def _page(port: int, path: str) -> str:
+    """A page of Flower; empty where it does not answer."""
+    login = {"Authorization": "Basic " + b64encode(f"ada:{PASSWORDS['flower']}".encode()).decode()}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=login)
+    with suppress(OSError), urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own
+        return str(answer.read().decode())
+    return ""
 
 
 def _inspection(environment: dict[str, str]) -> str:

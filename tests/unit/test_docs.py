@@ -125,7 +125,8 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_variable_of_the_pages_exists() -> None:
     """No page names a setting that nobody reads."""
-    source = "".join(path.read_text() for folder in ("producer", "workers", "shared") for path in _sources(folder))
+    folders = ("producer", "workers", "shared", "tests/model")
+    source = "".join(path.read_text() for folder in folders for path in _sources(folder))
     known = set(re.findall(r"PGCONVOY_[A-Z_]+", (_ROOT / ".env.example").read_text() + source))
     named = {name for page in pages() for name in re.findall(r"PGCONVOY_[A-Z]+(?:_[A-Z]+)*", page.read_text())}
     assert named - known == set()
