@@ -77,7 +77,7 @@ def latest_job(url: str) -> LedgerTimes:
 
 def latest_plans(url: str) -> list[TablePlan]:
     """Read how the latest job made its tables, largest first, so that others can load into the same."""
-    columns = "id, job_id, state, plan, planned, error"
+    columns = "id, job_id, state, plan, planned, error, oid, settled_xid"
     found = rows_of(url, f"SELECT {columns} FROM pgconvoy.tables WHERE job_id = ({_JOB}) ORDER BY bytes_expected DESC")
     return [table_of(SimpleNamespace(**dict(zip(columns.split(", "), row, strict=True)))).plan for row in found]
 

@@ -36,6 +36,7 @@ from fleetkit.redis_server import find_server
 from fleetkit.run_folder import run_folder
 from hypothesis import settings
 from icukit import IcuPostgres, programs
+from kombu import pools
 
 # The same examples each time, and none judged by the clock of a busy machine, here as in CI (hypothesis's own profile
 # for it). To look for new ones: pytest --hypothesis-profile=default tests/properties
@@ -131,6 +132,7 @@ def icu_server() -> Iterator[IcuPostgres]:
 @pytest.fixture
 def redis_server(_one_redis: RedisServer) -> RedisServer:
     """The suite's Redis, running and empty, whatever the test before did to it."""
+    pools.reset()  # a test before may have restarted the server, whose connections are dead
     if not _one_redis.running:
         _one_redis.start()
     _one_redis.flush()

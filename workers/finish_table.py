@@ -13,7 +13,13 @@ from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.begun import begin_step, end_step
 from shared.ledger.builds import forget_builds, read_builds, record_builds
-from shared.ledger.comparisons import mismatches_of_chunks, record_table_comparison, rejects_of_table, why_not_compared
+from shared.ledger.comparisons import (
+    count_mismatches_of_chunks,
+    mismatches_of_chunks,
+    record_table_comparison,
+    rejects_of_table,
+    why_not_compared,
+)
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
 from shared.ledger.queueing import hold_step_of, step_of
@@ -111,12 +117,12 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
         if table is None or table.state != TableState.BUILDING:
             return False
-        end_step(ledger, table_id)
         name_build(ledger.connection, table.job_id, table.plan.name)
         options = read_job(ledger, table.job_id, brief=True).options
         reach(Point.BUILDING, table_id)
         built = _built(context, ledger, table) if table.plan.creates else Built()
         if built is None:
+            end_step(ledger, table_id)
             return True
         if built.error is not None:
             return move_table(ledger, table_id, TableState.FAILED, error=built.error)
@@ -151,9 +157,9 @@ def _check(context: WorkerContext, table_id: int) -> bool:
         # Asked again: since the step was, another worker may have ended the table and an operator reopened it.
         if table is None or step_of(ledger, table_id) is not Step.CHECK:
             return False
-        end_step(ledger, table_id)
-        # Idle meanwhile, and of a huge table without a key for longer than a transaction may be otherwise.
-        ledger.run(sa.text(f"SET LOCAL idle_in_transaction_session_timeout TO '{LONGEST_BUILD_S}s'"))
+        if is_large(table.plan, bound=context.settings.build_apart_bytes):
+            # Idle meanwhile, and of a huge table without a key for longer than a transaction may be otherwise.
+            ledger.run(sa.text(f"SET LOCAL idle_in_transaction_session_timeout TO '{LONGEST_BUILD_S}s'"))
         reach(Point.CHECKING, table_id)
         error = _compare_whole(context, ledger, table)
         return move_table(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error=error)
@@ -188,7 +194,7 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
             raise ours from error  # rescue asks again
         return f"the table as a whole could not be compared: {ours}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)
-    found = read_table_progress(ledger, table.id).mismatches
+    found = comparison.found + count_mismatches_of_chunks(ledger, table.id)
     mismatches = "1 mismatch" if found == 1 else f"{found:,} mismatches"
     return f"{mismatches}: `producer report` names them" if found else None
 

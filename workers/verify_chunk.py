@@ -10,7 +10,7 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.chunks import compare_chunk
-from shared.ledger.begun import begin_comparison, end_comparison
+from shared.ledger.begun import begin_comparison
 from shared.ledger.comparisons import (
     hold_uncompared,
     record_compare_failure,
@@ -41,7 +41,6 @@ def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
         log.warning("chunk %s was not compared: %s", chunk_id, sentence, exc_info=is_surprise(error))
         with suppress(SQLAlchemyError), context.store.transaction() as ledger:
             delay_s = delay_before_retry(context.settings, error)
-            end_comparison(ledger, chunk_id)
             record_compare_failure(ledger, chunk_id, f"not compared: {sentence}", delay_s=delay_s)
         return f"not compared: {sentence}"
 
@@ -67,6 +66,5 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         ):
             comparison = compare_chunk(reader, connection, table.plan, chunk.key_range, rejected=rejected)
             context.refuse_changed(reader, job)
-        end_comparison(ledger, chunk_id)
         record_comparison(ledger, chunk, replace(comparison, seconds=monotonic() - begun))
     return f"compared {comparison.rows} rows, {comparison.found} mismatches"

@@ -16,7 +16,7 @@ from shared.ledger.tables import chunks, tables
 
 
 def begin_comparison(ledger: Ledger, chunk_id: int, *, most: int) -> str | None:
-    """Note that a comparison begins; returns why it must not, or None.
+    """Note that a comparison begins; returns why it must not, or None. Whatever it comes to takes the note away.
 
     A chunk is compared while its table is: a message that comes early, late or twice, or was forged, finds nothing.
 
@@ -46,12 +46,6 @@ def _is_due() -> tuple[sa.ColumnElement[bool], ...]:
     return (*uncompared, chunks.c.compare_failures < MAX_COMPARE_FAILURES, verifying, goes_on(chunks.c.job_id))
 
 
-def end_comparison(ledger: Ledger, chunk_id: int) -> None:
-    """Forget that a comparison began, where it ended with an answer or an error."""
-    begun = (chunks.c.id == chunk_id, chunks.c.compare_begun > 0)
-    ledger.run(sa.update(chunks).where(*begun).values(compare_begun=0))
-
-
 def begin_step(ledger: Ledger, table_id: int, *, most: int) -> str | None:
     """Note that a table is built or looked at as a whole; returns why that must not be, or None.
 
@@ -69,6 +63,6 @@ def begin_step(ledger: Ledger, table_id: int, *, most: int) -> str | None:
 
 
 def end_step(ledger: Ledger, table_id: int) -> None:
-    """Forget that a table's step began: with the step's own transaction, or after its error."""
+    """Forget that a table's step began, where it ended without moving the table: after its error, above all."""
     begun = (tables.c.id == table_id, tables.c.step_begun > 0)
     ledger.run(sa.update(tables).where(*begun).values(step_begun=0))

@@ -53,6 +53,12 @@ def mismatches_of_chunks(ledger: Ledger, table_id: int) -> tuple[Mismatch, ...]:
     return tuple(mismatch_of(row) for row in ledger.run(found.order_by(mismatches.c.id)))
 
 
+def count_mismatches_of_chunks(ledger: Ledger, table_id: int) -> int:
+    """How many mismatches comparing a table's chunks found, listed or not."""
+    total = sa.func.coalesce(sa.func.sum(chunks.c.mismatches), 0)
+    return int(ledger.run(sa.select(total).where(chunks.c.table_id == table_id))[0][0])
+
+
 def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> None:
     """Say `verified`, or keep `copied` with the mismatches, in the transaction that holds the chunk."""
     state = ChunkState.COPIED if comparison.found else ChunkState.VERIFIED
@@ -64,6 +70,7 @@ def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> N
         .values(
             state=state,
             compared_at=sa.func.clock_timestamp(),
+            compare_begun=0,
             mismatches=comparison.found,
             not_before=None,
             error=None,
@@ -87,6 +94,7 @@ def record_compare_failure(ledger: Ledger, chunk_id: int, error: str, *, delay_s
         .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
         .values(
             compare_failures=chunks.c.compare_failures + 1,
+            compare_begun=0,
             compare_sent_at=None,
             not_before=sa.func.clock_timestamp() + seconds(wait),
             error=error[:_ERROR_LENGTH],

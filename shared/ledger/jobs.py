@@ -189,6 +189,7 @@ def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | No
             started_at=sa.func.coalesce(tables.c.started_at, sa.func.clock_timestamp()),
             ended_at=sa.func.clock_timestamp() if to in TABLE_ENDS else None,
             finish_sent_at=None,
+            step_begun=0,
             error=None if error is None else error[:_ERROR_LENGTH],
         )
         .returning(tables.c.id)
