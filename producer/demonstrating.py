@@ -15,7 +15,7 @@ from producer.starting import start
 from shared.errors import OperatorError
 from shared.ledger.jobs import cancel_job, read_jobs
 from shared.ledger.states import JOB_ENDS
-from shared.ledger.upgrade import ledger_exists
+from shared.ledger.upgrade import ledger_exists, upgrade_ledger
 from shared.records.plan import JobOptions
 from shared.settings import Settings
 
@@ -58,6 +58,7 @@ def _cancel_earlier(settings: Settings) -> None:
         return
     with open_target(settings) as target, target.ledger("looking for earlier demos") as ledger:
         if ledger_exists(ledger.connection):
+            upgrade_ledger(ledger.connection)  # an older pgconvoy may have shown its demo here
             for job in read_jobs(ledger):
                 if job.target_schema == SCHEMA and job.state not in JOB_ENDS:
                     cancel_job(ledger, job.id)
