@@ -49,6 +49,12 @@ class Outcomes:
         """The names of the objects of the source that were noted."""
         return frozenset(name for _, name, _ in self._found)
 
+    @property
+    def tables(self) -> frozenset[str] | None:
+        """The source tables that they belong to; None: any, since one of them was noted without its table."""
+        found = {table for _, _, table in self._found}
+        return None if None in found else frozenset(name for name in found if name is not None)
+
     def news(self, grades: Sequence[ObjectGrade]) -> tuple[ObjectGrade, ...]:
         """What `grades` do not say yet, each named as they name it."""
         known = {_place(each): each for each in grades}

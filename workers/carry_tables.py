@@ -22,7 +22,7 @@ from shared.points import Point, reach
 from workers.context import WorkerContext
 from workers.copy_chunk import copy_chunk
 from workers.failures import noted_and_left_to_rescue, sentence_of
-from workers.finish_table import move_on
+from workers.finish_table import move_on, take_step
 from workers.verify_chunk import verify_chunk
 
 log = logging.getLogger(__name__)
@@ -53,38 +53,31 @@ def carry_tables(context: WorkerContext, table_ids: Sequence[int]) -> str:
 def _carry(context: WorkerContext, table_id: int) -> str:
     """Carry one table; what it waits for (another attempt, another worker) comes with ordinary messages."""
     reach(Point.CARRYING, table_id)
-    done: set[Step] = set()
 
     def hand_on(step: Step) -> bool:
-        if step in done:  # tried, and not ended: rescue sees when there is more to do
-            return False
-        done.add(step)
-        return _do(context, table_id, step)
+        if step is Step.COMPARE:
+            return _compare(context, table_id)
+        if step is Step.INDEX:
+            context.dispatcher.send_work(table_id)
+        return False  # chunks were tried, and not ended: rescue sees when there is more to do
 
-    move_on(context, table_id, hand_on)
+    # What comes next for nearly every table is done without asking: copies, keys, comparisons, the end.
+    _copy(context, table_id)
+    if take_step(context, table_id, hand_on):
+        _compare(context, table_id)
+        move_on(context, table_id, hand_on)
     return f"table {table_id} was carried"
 
 
-def _do(context: WorkerContext, table_id: int, step: Step) -> bool:
-    match step:
-        case Step.COPY:
-            return _copy(context, table_id)
-        case Step.COMPARE:
-            return _compare(context, table_id)
-    context.dispatcher.send_work(table_id)
-    return False
-
-
-def _copy(context: WorkerContext, table_id: int) -> bool:
-    with context.store.transaction() as ledger:
+def _copy(context: WorkerContext, table_id: int) -> None:
+    with context.store.alone() as ledger:
         waiting = pending_chunks(ledger, table_id)
     for chunk_id in waiting:
         copy_chunk(context, chunk_id)
-    return bool(waiting)
 
 
 def _compare(context: WorkerContext, table_id: int) -> bool:
-    with context.store.transaction() as ledger:
+    with context.store.alone() as ledger:
         waiting = take_uncompared(ledger, table_id)
     for chunk_id in waiting:
         verify_chunk(context, chunk_id)

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Final
 
 from shared.ledger.attempts import claim_or_wait, mark_started, release_if_current
-from shared.ledger.jobs import read_job, read_table
+from shared.ledger.jobs import read_job_and_table
 from shared.ledger.session import Ledger
+from shared.ledger.states import TableState
 from shared.ledger.turns import PATIENCE_S
 from shared.records.work import Chunk, Job, JobTable
 from workers.context import WorkerContext
@@ -56,7 +57,7 @@ def claim_in_turn(context: WorkerContext, chunk_id: int) -> Claimed | None:
 
 
 def _claimed(ledger: Ledger, chunk: Chunk) -> Claimed:
-    table = read_table(ledger, chunk.table_id)
-    mark_started(ledger, chunk.table_id)
-    assert table is not None  # noqa: S101 - the ledger's foreign key says so
-    return Claimed(chunk=chunk, job=read_job(ledger, chunk.job_id, brief=True), table=table)
+    job, table = read_job_and_table(ledger, chunk.table_id)
+    if table.state == TableState.PENDING:
+        mark_started(ledger, chunk.table_id)
+    return Claimed(chunk=chunk, job=job, table=table)

@@ -33,9 +33,11 @@ class WorkerContext:
         self.settings = settings
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self.store = LedgerStore(
-            lambda: connect_rows(settings.target, self._session("ledger", durable=True)),
+            lambda: connect_rows(settings.target, self._session("ledger", durable=False)),
             pool_size=settings.ledger_pool_size,
         )
+        """Its commits do not wait for the disk, as the chunks' do not: a crash takes the last of both, in the order in
+        which they were made. A job's end waits (`wait_for_disk`), and takes along all that came before."""
         self.dispatcher = Dispatcher(self.store, Broker(settings), settings)
         self.ledger_checked = False
         """Whether the ledger was found to be of this version."""

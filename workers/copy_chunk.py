@@ -179,7 +179,7 @@ def _copy_rows(
 def _note_commit(context: WorkerContext, chunk: Chunk, timer: ChunkTimer) -> None:
     """Add what was not known before the commit; the rows are there, whatever becomes of this."""
     try:
-        with context.store.transaction() as ledger:
+        with context.store.alone() as ledger:
             note_commit(ledger, chunk, timer.commit_s)
     except (SQLAlchemyError, ConvoyError) as lost:
         log.info("the time of a commit was not noted: %s", sentence_of(lost))

@@ -10,7 +10,7 @@ from shared.ledger.jobs import move_job, read_job, read_tables
 from shared.ledger.pausing import give_back_job
 from shared.ledger.progress import read_progress
 from shared.ledger.queueing import open_tables
-from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.session import SqlAlchemyLedger, wait_for_disk
 from shared.ledger.standing import note_job
 from shared.ledger.states import JOB_ENDS, JobState, TableState
 from shared.points import Point, reach
@@ -66,6 +66,7 @@ def finish_job(context: WorkerContext, job_id: int) -> str:
         if unmoved:
             state, error = JobState.FAILED, unmoved
         move_job(ledger, job_id, state, error=error)
+        wait_for_disk(ledger)
     return f"job {job_id} is {state}"
 
 

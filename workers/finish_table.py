@@ -14,7 +14,6 @@ from shared.errors import ConvoyError, TransientError, UnreachableError
 from shared.ledger.begun import begin_step, end_step
 from shared.ledger.builds import forget_builds, read_builds, record_builds
 from shared.ledger.comparisons import (
-    count_mismatches_of_chunks,
     mismatches_of_chunks,
     record_table_comparison,
     rejects_of_table,
@@ -22,11 +21,11 @@ from shared.ledger.comparisons import (
 )
 from shared.ledger.jobs import move_table, read_job, read_table, save_plan
 from shared.ledger.progress import read_table_progress
-from shared.ledger.queueing import hold_step_of, step_of
-from shared.ledger.session import SqlAlchemyLedger
+from shared.ledger.queueing import count_chunks, hold_step_of
+from shared.ledger.session import Ledger, SqlAlchemyLedger
 from shared.ledger.standing import note_table
 from shared.ledger.states import BUILD_ENDS, TableState
-from shared.ledger.steps import Step
+from shared.ledger.steps import ChunkCounts, Step, next_step
 from shared.ledger.unfinished import count_changed
 from shared.ledger.way_back import settle
 from shared.messages import LONGEST_BUILD_S
@@ -67,7 +66,7 @@ def move_on(context: WorkerContext, table_id: int, hand_on: Callable[[Step], boo
         table_id: The table.
         hand_on: Sees to the steps that are done chunk by chunk; False where they are left to others.
     """
-    while _take_step(context, table_id, hand_on):
+    while take_step(context, table_id, hand_on):
         pass
 
 
@@ -76,26 +75,36 @@ def _send_on(context: WorkerContext, table_id: int) -> bool:
     return False
 
 
-def _take_step(context: WorkerContext, table_id: int, hand_on: Callable[[Step], bool]) -> bool:
-    """Take one step; False where there is none to take now."""
+def take_step(context: WorkerContext, table_id: int, hand_on: Callable[[Step], bool]) -> bool:
+    """Take one step as `move_on` does; False where there is none to take now, or it was the last."""
     with context.store.transaction() as ledger:
         step = hold_step_of(ledger, table_id)
         match step:
             case Step.BUILD:
-                if move_table(ledger, table_id, TableState.BUILDING):
+                begun = move_table(ledger, table_id, TableState.BUILDING, begun=1)
+                if begun:
                     forget_builds(ledger, table_id)
+            case Step.CHECK:
+                begun = False
             case Step.FAIL:
-                return _fail(ledger, table_id)
+                return _end(ledger, table_id, TableState.FAILED, _why_failed(ledger, table_id))
             case Step.CANCEL:
-                return move_table(ledger, table_id, TableState.CANCELLED)
-        if step in (Step.BUILD, Step.CHECK):
-            refused = begin_step(ledger, table_id, most=context.settings.max_attempts)
-            if refused is not None:
-                return move_table(ledger, table_id, TableState.FAILED, error=refused)
+                return _end(ledger, table_id, TableState.CANCELLED)
+            case _:
+                begun = True
+        refused = None if begun else begin_step(ledger, table_id, most=context.settings.max_attempts)
+        if refused is not None:
+            return _end(ledger, table_id, TableState.FAILED, refused)
     whole = {Step.BUILD: _build, Step.CHECK: _check}.get(step)
     if whole is not None:
         return _counted(whole, context, table_id)
     return step is not Step.NOTHING and hand_on(step)
+
+
+def _end(ledger: Ledger, table_id: int, to: TableState, error: str | None = None) -> bool:
+    """Move a table to its end; False, since there is no step after it."""
+    move_table(ledger, table_id, to, error=error)
+    return False
 
 
 def _counted(step: Callable[[WorkerContext, int], bool], context: WorkerContext, table_id: int) -> bool:
@@ -125,14 +134,15 @@ def _build(context: WorkerContext, table_id: int) -> bool:
             end_step(ledger, table_id)
             return True
         if built.error is not None:
-            return move_table(ledger, table_id, TableState.FAILED, error=built.error)
+            return _end(ledger, table_id, TableState.FAILED, built.error)
         if table.plan.match_key in built.left_out:
             # Without its key no row can be looked up: the table is compared as a whole.
             save_plan(ledger, table_id, replace(table.plan, match_key=(), compare_by=CompareBy.MULTISET))
         if table.plan.creates:
             settle(ledger, table_id, nested=bool(table.plan.search))
-        verified = options.verify and not options.schema_only
-        return move_table(ledger, table_id, TableState.VERIFYING if verified else TableState.COMPLETED)
+        if options.verify and not options.schema_only:
+            return move_table(ledger, table_id, TableState.VERIFYING)
+        return _end(ledger, table_id, TableState.COMPLETED)
 
 
 def _built(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> Built | None:
@@ -151,25 +161,29 @@ def _built(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) ->
 
 
 def _check(context: WorkerContext, table_id: int) -> bool:
-    """Look at the table as a whole and end it; False where somebody else is at it."""
+    """Look at the table as a whole and end it, unless somebody else is at it; False, since nothing comes after it."""
     with context.store.transaction() as ledger:
         table = read_table(ledger, table_id, lock=True, skip_locked=True)
-        # Asked again: since the step was, another worker may have ended the table and an operator reopened it.
-        if table is None or step_of(ledger, table_id) is not Step.CHECK:
+        if table is None or table.state != TableState.VERIFYING:
             return False
-        if is_large(table.plan, bound=context.settings.build_apart_bytes):
-            # Idle meanwhile, and of a huge table without a key for longer than a transaction may be otherwise.
-            ledger.run(sa.text(f"SET LOCAL idle_in_transaction_session_timeout TO '{LONGEST_BUILD_S}s'"))
+        # Asked again: since the step was, another worker may have ended the table and an operator reopened it.
+        counts = count_chunks(ledger, table_id)
+        if next_step(TableState.VERIFYING, counts, planned=table.planned) is not Step.CHECK:
+            return False
+        # Idle meanwhile, and of a huge table without a key for longer than a transaction may be otherwise.
+        ledger.run(sa.text(f"SET LOCAL idle_in_transaction_session_timeout TO '{LONGEST_BUILD_S}s'"))
         reach(Point.CHECKING, table_id)
-        error = _compare_whole(context, ledger, table)
-        return move_table(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error=error)
+        error = _compare_whole(context, ledger, table, counts)
+        return _end(ledger, table_id, TableState.FAILED if error else TableState.COMPLETED, error)
 
 
-def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> str | None:
+def _compare_whole(
+    context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable, counts: ChunkCounts
+) -> str | None:
     """Compare what only the table as a whole shows; returns why it fails, or None."""
     job = read_job(ledger, table.job_id, brief=True)
-    rejected = rejects_of_table(ledger, table.id)
-    already = mismatches_of_chunks(ledger, table.id)
+    rejected = rejects_of_table(ledger, table.id) if counts.rejects else ()
+    already = mismatches_of_chunks(ledger, table.id) if counts.mismatches else ()
     plan = table.plan
     try:
         with (
@@ -194,19 +208,17 @@ def _compare_whole(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobT
             raise ours from error  # rescue asks again
         return f"the table as a whole could not be compared: {ours}"
     record_table_comparison(ledger, table.job_id, table.id, comparison)
-    found = comparison.found + count_mismatches_of_chunks(ledger, table.id)
+    found = comparison.found + counts.mismatches
     mismatches = "1 mismatch" if found == 1 else f"{found:,} mismatches"
     return f"{mismatches}: `producer report` names them" if found else None
 
 
-def _fail(ledger: SqlAlchemyLedger, table_id: int) -> bool:
+def _why_failed(ledger: Ledger, table_id: int) -> str:
     counts = read_table_progress(ledger, table_id)
     if count_changed(ledger, table_id):
-        error = f"{counts.failed} of {counts.chunks} chunks failed: the source has changed, only a new job can copy it"
-    elif counts.failed:
-        error = f"{counts.failed} of {counts.chunks} chunks failed: `producer requeue` copies them again"
-    else:
-        reason = why_not_compared(ledger, table_id)
-        first = "" if reason is None else f"; the first was {reason}"
-        error = f"chunks could not be compared: `producer verify` compares them again{first}"
-    return move_table(ledger, table_id, TableState.FAILED, error=error)
+        return f"{counts.failed} of {counts.chunks} chunks failed: the source has changed, only a new job can copy it"
+    if counts.failed:
+        return f"{counts.failed} of {counts.chunks} chunks failed: `producer requeue` copies them again"
+    reason = why_not_compared(ledger, table_id)
+    first = "" if reason is None else f"; the first was {reason}"
+    return f"chunks could not be compared: `producer verify` compares them again{first}"

@@ -167,7 +167,7 @@ def _error_of(found: Mapping[str, BuildOutcome]) -> str | None:
 
 def record_outcomes(ledger: SqlAlchemyLedger, job_id: int, outcomes: Outcomes) -> None:
     """Say in the job what became of its objects, where that is not what it says already."""
-    news = outcomes.news(grades_of(ledger, job_id, outcomes.names))
+    news = outcomes.news(grades_of(ledger, job_id, outcomes.names, outcomes.tables))
     if news:
         add_grades(ledger, job_id, news)
 

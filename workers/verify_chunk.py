@@ -17,7 +17,7 @@ from shared.ledger.comparisons import (
     record_comparison,
     rejects_of,
 )
-from shared.ledger.jobs import read_job, read_table
+from shared.ledger.jobs import read_job_and_table
 from shared.points import Point, reach
 from workers.context import WorkerContext
 from workers.failures import is_surprise, left_to_rescue, sentence_of
@@ -46,7 +46,7 @@ def verify_chunk(context: WorkerContext, chunk_id: int) -> str:
 
 
 def _verify(context: WorkerContext, chunk_id: int) -> str:
-    with context.store.transaction() as ledger:
+    with context.store.alone() as ledger:
         refused = begin_comparison(ledger, chunk_id, most=context.settings.max_attempts)
     if refused is not None:
         return refused
@@ -54,10 +54,8 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         chunk = hold_uncompared(ledger, chunk_id)
         if chunk is None:
             return "nothing to do: compared already, somebody is at it, or its job is paused or has ended"
-        job = read_job(ledger, chunk.job_id, brief=True)
-        table = read_table(ledger, chunk.table_id)
-        assert table is not None  # noqa: S101 - the ledger's foreign key says so
-        rejected = rejects_of(ledger, chunk_id)
+        job, table = read_job_and_table(ledger, chunk.table_id)
+        rejected = rejects_of(ledger, chunk_id) if chunk.rejects else ()
         reach(Point.COMPARING, chunk.id)
         begun = monotonic()
         with (

@@ -147,14 +147,13 @@ def note_commit(ledger: Ledger, chunk: Chunk, commit_s: float) -> None:
     """Note how long the commit took, after it; nothing happens where the chunk is another attempt's, or is held.
 
     Args:
-        ledger: A transaction of its own; it does not wait for the disk.
+        ledger: A transaction of its own.
         chunk: As it was claimed.
         commit_s: Seconds.
     """
     arrived = chunks.c.state.in_((ChunkState.COPIED, ChunkState.VERIFIED))
     ours = (chunks.c.id == chunk.id, chunks.c.attempt == chunk.attempt, arrived)
     free = sa.select(chunks.c.id).where(*ours).with_for_update(skip_locked=True).scalar_subquery()
-    ledger.run(sa.text("SET LOCAL synchronous_commit TO off"))
     ledger.run(sa.update(chunks).where(chunks.c.id == free).values(commit_s=commit_s))
 
 

@@ -21,11 +21,10 @@ def begin_comparison(ledger: Ledger, chunk_id: int, *, most: int) -> str | None:
     A chunk is compared while its table is: a message that comes early, late or twice, or was forged, finds nothing.
 
     Args:
-        ledger: A transaction of its own, which does not wait for the disk.
+        ledger: A transaction of its own.
         chunk_id: The chunk; where somebody is at it, nothing is noted.
         most: How many comparisons of one chunk may lose their process. One more, and it counts as incomparable.
     """
-    ledger.run(sa.text("SET LOCAL synchronous_commit TO off"))
     free = sa.select(chunks.c.id).where(chunks.c.id == chunk_id, *_is_due()).with_for_update(skip_locked=True)
     noted = sa.update(chunks).where(chunks.c.id == free.scalar_subquery())
     rows = ledger.run(noted.values(compare_begun=chunks.c.compare_begun + 1).returning(chunks.c.compare_begun))

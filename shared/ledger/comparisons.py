@@ -53,12 +53,6 @@ def mismatches_of_chunks(ledger: Ledger, table_id: int) -> tuple[Mismatch, ...]:
     return tuple(mismatch_of(row) for row in ledger.run(found.order_by(mismatches.c.id)))
 
 
-def count_mismatches_of_chunks(ledger: Ledger, table_id: int) -> int:
-    """How many mismatches comparing a table's chunks found, listed or not."""
-    total = sa.func.coalesce(sa.func.sum(chunks.c.mismatches), 0)
-    return int(ledger.run(sa.select(total).where(chunks.c.table_id == table_id))[0][0])
-
-
 def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> None:
     """Say `verified`, or keep `copied` with the mismatches, in the transaction that holds the chunk."""
     state = ChunkState.COPIED if comparison.found else ChunkState.VERIFIED

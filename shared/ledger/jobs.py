@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -42,6 +43,8 @@ _START_LOCK: Final = 0x70676376
 """Advisory lock that only one starting producer holds at a time ('pgcv' in ASCII)."""
 _ERROR_LENGTH: Final = 2000
 _OF_OBJECTS: Final = frozenset({"grades", "objects", "versions", "unreadable"})
+_BRIEF: Final = tuple(sa.literal([], JSONB).label(c.name) if c.name in _OF_OBJECTS else c for c in jobs.c)
+"""A job's columns where nobody asks for what it says of its objects."""
 _ROWS_A_STATEMENT: Final = 200
 """Rows that one INSERT records: a round trip is then nothing beside them, and the statement stays under a megabyte."""
 
@@ -179,8 +182,16 @@ def move_job(ledger: Ledger, job_id: int, to: JobState, *, error: str | None = N
     return bool(ledger.run(statement))
 
 
-def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | None = None) -> bool:
-    """Move a table if the move is legal from where it is; False where it isn't."""
+def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | None = None, begun: int = 0) -> bool:
+    """Move a table if the move is legal from where it is; False where it isn't.
+
+    Args:
+        ledger: A transaction.
+        table_id: The table.
+        to: Where to.
+        error: Why, in one sentence, where it failed.
+        begun: 1 where the move is the beginning of a step (see `begin_step`).
+    """
     statement = (
         sa.update(tables)
         .where(tables.c.id == table_id, tables.c.state.in_(sources_of(to)))
@@ -189,7 +200,7 @@ def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | No
             started_at=sa.func.coalesce(tables.c.started_at, sa.func.clock_timestamp()),
             ended_at=sa.func.clock_timestamp() if to in TABLE_ENDS else None,
             finish_sent_at=None,
-            step_begun=0,
+            step_begun=begun,
             error=None if error is None else error[:_ERROR_LENGTH],
         )
         .returning(tables.c.id)
@@ -306,8 +317,7 @@ def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False, b
     Raises:
         OperatorError: where there is no such job.
     """
-    columns = [sa.literal([], JSONB).label(c.name) if brief and c.name in _OF_OBJECTS else c for c in jobs.c]
-    statement = sa.select(*columns).order_by(jobs.c.id.desc()).limit(1)
+    statement = sa.select(*(_BRIEF if brief else jobs.c)).order_by(jobs.c.id.desc()).limit(1)
     if job_id is not None:
         statement = statement.where(jobs.c.id == job_id)
     rows = ledger.run(statement.with_for_update(key_share=True) if lock else statement)
@@ -318,11 +328,22 @@ def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False, b
     return job_of(rows[0])
 
 
-def grades_of(ledger: Ledger, job_id: int, names: Collection[str]) -> tuple[ObjectGrade, ...]:
-    """What a job says of the objects of these names, whatever their kinds and tables."""
+def grades_of(
+    ledger: Ledger, job_id: int, names: Collection[str], of_tables: Collection[str] | None
+) -> tuple[ObjectGrade, ...]:
+    """What a job says of the objects of these names, whatever their kinds.
+
+    Args:
+        ledger: A transaction.
+        job_id: The job.
+        names: `(id)` is the name of many a table's key.
+        of_tables: Source tables; None: any, and objects of no table.
+    """
     each = sa.func.jsonb_array_elements(jobs.c.grades).table_valued(sa.column("value", JSONB))
-    named = each.c.value["name"].astext.in_(names)
-    statement = sa.select(each.c.value).select_from(jobs.join(each, sa.true())).where(jobs.c.id == job_id, named)
+    wanted = [jobs.c.id == job_id, each.c.value["name"].astext.in_(names)]
+    if of_tables is not None:
+        wanted.append(each.c.value["table"].astext.in_(of_tables))
+    statement = sa.select(each.c.value).select_from(jobs.join(each, sa.true())).where(*wanted)
     return decode_grades([row[0] for row in ledger.run(statement)])
 
 
@@ -350,6 +371,15 @@ def read_table(ledger: Ledger, table_id: int, *, lock: bool = False, skip_locked
         statement = statement.with_for_update(skip_locked=skip_locked, key_share=True)
     rows = ledger.run(statement)
     return table_of(rows[0]) if rows else None
+
+
+def read_job_and_table(ledger: Ledger, table_id: int) -> tuple[Job, JobTable]:
+    """Read a table that is known to be there, and its job, which is read `brief`ly."""
+    of_job = [column.label(f"of_job_{column.name}") for column in _BRIEF]
+    statement = sa.select(*tables.c, *of_job).join(jobs, jobs.c.id == tables.c.job_id).where(tables.c.id == table_id)
+    row = ledger.run(statement)[0]
+    job = dict(zip(jobs.c.keys(), row[len(tables.c) :], strict=True))
+    return job_of(SimpleNamespace(**job)), table_of(row)
 
 
 def read_chunks(ledger: Ledger, table_id: int) -> tuple[Chunk, ...]:

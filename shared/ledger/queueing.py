@@ -49,9 +49,14 @@ def take_pending(ledger: Ledger, table_id: int) -> tuple[int, ...]:
 
 
 def take_uncompared(ledger: Ledger, table_id: int) -> tuple[int, ...]:
-    """Mark up to a chord of copied, uncompared chunks without a message as sent, and return their ids."""
+    """Mark up to a chord of copied, uncompared chunks without a message as sent, and return their ids.
+
+    None while the table itself is not compared: its keys come first.
+    """
+    verifying = sa.exists().where(tables.c.id == table_id, tables.c.state == TableState.VERIFYING)
     where = sa.and_(
         chunks.c.table_id == table_id,
+        verifying,
         chunks.c.state == ChunkState.COPIED,
         chunks.c.compared_at.is_(None),
         chunks.c.compare_failures < MAX_COMPARE_FAILURES,
@@ -125,6 +130,8 @@ def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
         _count(chunks.c.state == ChunkState.CANCELLED).label("cancelled"),
         _count(uncompared).label("uncompared"),
         _count(sa.and_(uncompared, chunks.c.compare_failures >= MAX_COMPARE_FAILURES)).label("incomparable"),
+        _sum(chunks.c.rejects).label("rejects"),
+        _sum(chunks.c.mismatches).label("mismatches"),
         count_open_builds(table_id).label("open_builds"),
     ).where(chunks.c.table_id == table_id)
     return ChunkCounts(**ledger.run(tally)[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
@@ -132,6 +139,10 @@ def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
 
 def _count(condition: sa.ColumnElement[bool]) -> Any:
     return sa.func.count().filter(condition)
+
+
+def _sum(column: sa.Column[Any]) -> Any:
+    return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger)
 
 
 def step_of(ledger: Ledger, table_id: int) -> Step:

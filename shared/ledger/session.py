@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.base import Executable
@@ -37,6 +38,11 @@ class SqlAlchemyLedger:
         """Execute a statement and return its rows."""
         result = self.connection.execute(statement)
         return result.all() if result.returns_rows else ()
+
+
+def wait_for_disk(ledger: SqlAlchemyLedger) -> None:
+    """Let the commit of this transaction wait as long as the server is set to, whatever the session says."""
+    ledger.run(sa.text("SET LOCAL synchronous_commit TO DEFAULT"))
 
 
 class ArrowLedger:

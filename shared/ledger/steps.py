@@ -42,6 +42,10 @@ class ChunkCounts:
     """Copied and not yet compared."""
     incomparable: int = 0
     """Of those, chunks whose comparison failed too often."""
+    rejects: int = 0
+    """Rows that were rejected, not chunks."""
+    mismatches: int = 0
+    """That comparing chunks found, listed or not."""
     open_builds: int = 0
     """Builds of keys and indexes that are pending or on their way."""
 

@@ -195,7 +195,13 @@ class Wire:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: `asyncio` keeps none of those that it makes of coroutines, nor does it wait for them.
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             _reset(writer)
             return
@@ -204,20 +210,20 @@ class Wire:
         except OSError:
             _reset(writer)
             return
+        except asyncio.CancelledError:
+            _reset(writer)
+            raise
         pair = _Pair((reader, writer), far)
         self._pairs.add(pair)
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
+        both = [asyncio.ensure_future(self._carry(pair, way)) for way in Way]
         try:
-            await asyncio.gather(self._carry(pair, Way.TO_SERVER), self._carry(pair, Way.TO_CLIENT))
-        except asyncio.CancelledError:
-            pass
+            await asyncio.gather(*both)
         finally:
             pair.cut()
             self._pairs.discard(pair)
-            if task is not None:
-                self._tasks.discard(task)
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self._server, Path):
