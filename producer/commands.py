@@ -185,11 +185,17 @@ def requeue(
         return Detached(job=job.id, pid=None, log=None, target=target.shown, requeued=chunks) if has_broker else done
 
 
-def verify(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd:
+def verify(settings: Settings, job_id: int | None, listener: Listener, *, to_repair: bool = False) -> JobEnd:
     """Compare every value of a job's tables again, and wait.
 
+    Args:
+        settings: Where the ledger is.
+        job_id: The job; None: the latest.
+        listener: Is told how it goes.
+        to_repair: What differs will be written over, so another job must not have copied into the same tables since.
+
     Raises:
-        OperatorError: where the job has not ended, or none of its tables has all its rows.
+        OperatorError: where the job has not ended, none of its tables has all its rows, or another job took its place.
     """
     refuse_lonely_broker(settings)
     with open_ledger(settings) as target:
@@ -200,6 +206,8 @@ def verify(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd
         _refuse_unreadable_source(job)
         skipped = _incomplete_tables(progress_of(target, job.id))
         with target.ledger(f"taking back what was verified of job {job.id}") as ledger:
+            if to_repair:
+                refuse_taken_over(ledger, job)
             _reopen_for_comparison(ledger, job)
         if skipped:
             listener.warn(f"left out, since not all their rows are there: {', '.join(skipped)}")

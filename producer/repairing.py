@@ -54,7 +54,7 @@ def verify_and_repair(settings: Settings, job_id: int | None, listener: Listener
     Raises:
         OperatorError: as `producer.commands.verify`.
     """
-    end = verify(settings, job_id, listener)
+    end = verify(settings, job_id, listener, to_repair=True)
     with open_ledger(settings) as target:
         left = _mismatches(target, end.progress.job)
         for _ in range(_MOST_ROUNDS):

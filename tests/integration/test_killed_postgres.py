@@ -23,6 +23,7 @@ from shared.ledger.states import JobState
 from shared.points import POINTS_DIR_VARIABLE, Point
 from shared.target.connections import connect_arrow
 from workers.copy_chunk import copy_chunk
+from workers.finish_job import finish_job
 
 OURS = """
     SELECT pid, application_name FROM pg_stat_activity
@@ -143,17 +144,30 @@ def go_on(armed: Points, point: Point) -> None:
 def test_a_crash_takes_the_last_commits_and_the_ledger_with_them(
     crash: Callable[[Cluster], None], cluster: Cluster, rig: Rig
 ) -> None:
-    """Chunks are committed without waiting for the disk: what a crash takes is missing from rows and ledger alike."""
+    """Workers wait for no disk: what a crash takes, a chunk's claim too, is missing from rows and ledger alike."""
     context, (*before, last) = rig.context(), rig.ids()
-    assert all("copied" in copy_chunk(context, chunk) for chunk in (*before, last))
+    assert all("copied" in copy_chunk(context, chunk) for chunk in before)
+    write_out(cluster)
+    assert "copied" in copy_chunk(context, last)
     crash(cluster)
     said = copy_chunk(context, last)
     assert "cannot open a connection" in said or "server closed the connection" in said
     assert PASSWORD not in said
     cluster.start()
-    assert [chunk[1] for chunk in rig.chunks()] == ["copied"] * 5 + ["copying"], "the last commit was lost"
+    assert [chunk[1] for chunk in rig.chunks()] == ["copied"] * 5 + ["pending"], "the last commits were lost"
     finish(rig)
-    assert [chunk[2] for chunk in rig.chunks()] == [1] * 5 + [2]
+    assert [chunk[2] for chunk in rig.chunks()] == [1] * 6
+
+
+def test_a_job_that_is_called_completed_outlives_a_crash(cluster: Cluster, rig: Rig) -> None:
+    """Its end is the one commit of a worker's that waits for the disk, and takes all before it along."""
+    assert rig.resume().progress.state == JobState.COMPLETED
+    cluster.run("UPDATE pgconvoy.jobs SET state = 'verifying', ended_at = NULL", database=rig.database)
+    assert finish_job(rig.context(), 1) == "job 1 is completed"
+    cluster.kill()
+    cluster.start()
+    assert cluster.run("SELECT state FROM pgconvoy.jobs", database=rig.database) == [("completed",)]
+    rig.assert_carried("t", "child")
 
 
 @pytest.fixture
@@ -165,11 +179,14 @@ def standby(cluster: Cluster) -> Iterator[tuple[Cluster, Wire]]:
         other.close()
 
 
+def write_out(cluster: Cluster) -> None:
+    """Commit something that waits for the disk: it takes all before along."""
+    cluster.run("SELECT pg_logical_emit_message(true, 'test', '')")
+
+
 def cut_off(cluster: Cluster, other: Cluster, followed: Wire) -> None:
     """Let the standby have all that is there, and nothing that comes."""
-    cluster.run(
-        "SELECT pg_logical_emit_message(true, 'test', 'a commit that waits for the disk takes all before along')"
-    )
+    write_out(cluster)
     ((until,),) = cluster.run("SELECT pg_current_wal_flush_lsn()")
     caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{until}'"
     await_true(lambda: other.run(caught_up) == [(True,)], "the standby has caught up")

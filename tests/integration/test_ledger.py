@@ -335,6 +335,8 @@ def test_rejects_and_mismatches_come_back_as_they_went_in(store: LedgerStore) ->
     )
     with store.transaction() as ledger:
         assert rejects_of(ledger, chunk.id) == (reject,)
+        assert take_uncompared(ledger, table_id) == (), "its table is not compared yet"
+        ledger.run(sa.update(tables).values(state="verifying"))
         assert take_uncompared(ledger, table_id) == (chunk.id,)
         held = hold_uncompared(ledger, chunk.id)
         assert held is not None
@@ -404,6 +406,7 @@ def test_rescue_waits_for_nobody(store: LedgerStore) -> None:
     job_id, table_id = record(store, chunks=1)
     assert finish(store, claim(store, chunk_ids(store, table_id)[0]))
     with store.transaction() as ledger:
+        ledger.run(sa.update(tables).values(state="verifying"))
         assert take_uncompared(ledger, table_id)
         assert take_finish_table(ledger, table_id)
     with store.transaction() as holder:

@@ -16,6 +16,7 @@ from producer import commands
 from producer.cli import main
 from producer.pausing import pause
 from producer.records import Detached, JobEnd, JobProgress
+from producer.repairing import verify_and_repair
 from producer.services import open_ledger
 from producer.starting import start
 from shared.errors import ConvoyError, ExitCode, OperatorError
@@ -212,7 +213,7 @@ def test_every_state_of_a_job_is_in_these_tables() -> None:
 
 
 @pytest.mark.parametrize("then", ["runs", "has copied", "was cancelled untouched"])
-def test_a_job_whose_place_another_took_is_not_resumed(job: Recorded, then: str) -> None:
+def test_a_job_whose_place_another_took_is_neither_resumed_nor_repaired(job: Recorded, then: str) -> None:
     """Rows of two jobs would be in one table; one that brought nothing stands in nobody's way."""
     commands.cancel(job.settings, 1)
     start(job.settings, OPTIONS, Told(), detach=True)
@@ -227,10 +228,15 @@ def test_a_job_whose_place_another_took_is_not_resumed(job: Recorded, then: str)
     if then == "was cancelled untouched":
         assert isinstance(commands.resume(job.settings, 1, Told(), detach=True), Detached)
         return
-    with pytest.raises(
-        OperatorError, match=r"job 1 is cancelled, and job 2 .* has copied into the same tables .*orders"
-    ):
-        commands.resume(job.settings, 1, Told(), detach=True)
+    acts: list[Callable[[], object]] = [
+        lambda: commands.resume(job.settings, 1, Told(), detach=True),
+        lambda: verify_and_repair(job.settings, 1, Told()),
+    ]
+    for act in acts:
+        with pytest.raises(
+            OperatorError, match=r"job 1 is cancelled, and job 2 .* copied into the same tables .*orders"
+        ):
+            act()
     assert job.value("SELECT state FROM pgconvoy.jobs WHERE id = 1") == "cancelled"
 
 

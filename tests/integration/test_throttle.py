@@ -16,7 +16,7 @@ from shared.ledger.engine import LedgerStore
 from shared.ledger.jobs import cancel_job, read_chunks, read_job
 from shared.ledger.load import adjust, measure, refuse_blind, set_max_load
 from shared.ledger.queueing import tables_waiting, take_pending, take_uncompared
-from shared.ledger.tables import chunks, jobs
+from shared.ledger.tables import chunks, jobs, tables
 from shared.ledger.turns import CREDIT_S
 from shared.records.load import MaxLoad
 from shared.records.work import Chunk, CopyPath, CopyResult
@@ -175,6 +175,7 @@ def test_comparisons_are_sent_as_many_as_chunks_may_be_in_flight(store: LedgerSt
             finish_if_current(ledger, chunk, RESULT)
     allow(store, job_id, MANY, in_flight=3)
     with store.transaction() as ledger:
+        ledger.run(sa.update(tables).values(state="verifying"))
         assert len(take_uncompared(ledger, table_id)) == 3
         assert take_uncompared(ledger, table_id) == ()
     allow(store, job_id, MaxLoad(bytes_per_s=1))

@@ -18,21 +18,23 @@ class Operating(Steps):
         ledger, may = state.ledger, self.world.operator
         if "pause" in may and ledger.job not in JOB_ENDS and not holds_job(state):
             kind = "step" if ledger.paused else "operator"
-            yield Move("pause or unpause", kind, self.commit(state, ledger._replace(paused=not ledger.paused)))
+            yield Move(
+                "pause or unpause", kind, self.commit(state, ledger._replace(paused=not ledger.paused), durable=True)
+            )
         if "cancel" in may and ledger.job not in JOB_ENDS and not holds_table(state) and not holds_job(state):
-            yield Move("cancel", "operator", self.commit(state, self._cancelled(ledger)))
+            yield Move("cancel", "operator", self.commit(state, self._cancelled(ledger), durable=True))
         if ledger.opened >= self.world.openings or holds_table(state):
             return
         if holds_job(state) and self.rules.reopening_holds_job:
             return
         if "resume" in may and ledger.job is JobState.CANCELLED:
-            yield Move("resume", "operator", self.commit(state, self._reopened(ledger, cancelled=True)))
+            yield Move("resume", "operator", self.commit(state, self._reopened(ledger, cancelled=True), durable=True))
         failed = any(chunk.state is ChunkState.FAILED for _, chunk in recorded(ledger))
         if "requeue" in may and (failed or ledger.table is TableState.FAILED):
-            yield Move("requeue", "operator", self.commit(state, self._reopened(ledger, cancelled=False)))
+            yield Move("requeue", "operator", self.commit(state, self._reopened(ledger, cancelled=False), durable=True))
         compares = any(worker.phase is Phase.COMPARING for worker in state.workers)
         if "verify" in may and ledger.job in JOB_ENDS and not compares:  # it waits for them
-            yield Move("verify", "operator", self.commit(state, self._to_verify(ledger)))
+            yield Move("verify", "operator", self.commit(state, self._to_verify(ledger), durable=True))
 
     def _cancelled(self, ledger: Ledger) -> Ledger:
         for number, chunk in recorded(ledger):

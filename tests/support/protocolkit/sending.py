@@ -27,7 +27,7 @@ class Sending(Steps):
         ledger = state.ledger
         runs = ledger.job not in JOB_ENDS
         if ledger.recorded < self.world.chunks and (runs or not self.rules.planning_asks_job):
-            yield Move("plan", "step", self.commit(state, self._plan(ledger)))
+            yield Move("plan", "step", self.commit(state, self._plan(ledger), durable=True))
         if not runs:
             return
         if self.rules.rescue_runs:

@@ -82,10 +82,10 @@ class Working(Steps):
         rows = tuple(count + (key in chunk.keys) for key, count in enumerate(state.ledger.rows))
         written = state._replace(ledger=state.ledger._replace(rows=rows))
         if not self.rules.commit_is_one:
-            after = self.commit(state, written.ledger, durable=False)
+            after = self.commit(state, written.ledger)
             return become(after, worker, worker._replace(phase=Phase.HALF_COMMITTED))
         said = self._say_copied(written, worker)
-        return become(self.commit(state, said.ledger, durable=False), worker, IDLE)
+        return become(self.commit(state, said.ledger), worker, IDLE)
 
     def _say_copied(self, state: State, worker: Worker) -> State:
         chunk = state.ledger.chunks[worker.number]
@@ -187,4 +187,4 @@ class Working(Steps):
         job = JobState.FAILED if ledger.table is TableState.FAILED else JobState.COMPLETED
         if ledger.table is TableState.CANCELLED and self.rules.finish_counts_cancelled:
             job = JobState.CANCELLED
-        return become(self.commit(state, ledger._replace(job=job, job_sent=False)), worker, IDLE)
+        return become(self.commit(state, ledger._replace(job=job, job_sent=False), durable=True), worker, IDLE)
