@@ -111,7 +111,10 @@ class _Planner:
             reach(Point.PLANNING, self._table.id)
         reach(Point.PLANNED_NOT_SENT, self._table.id)
         self._next_number += len(batch)
-        self._dispatcher.send_work(self._table.id)
+        if is_last:
+            self._dispatcher.send_work(self._table.id)
+        else:
+            self._dispatcher.send_copies(self._table.id)
         look()
         return not is_last
 
