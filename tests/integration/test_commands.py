@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ from producer.services import open_ledger, open_workforce
 from producer.starting import start
 from producer.views import Outcome
 from shared.errors import ExitCode, OperatorError, SourceError
+from shared.ledger import queueing
+from shared.ledger.jobs import read_chunks, read_tables
+from shared.ledger.queueing import count_chunks
+from shared.ledger.session import Ledger
+from shared.ledger.steps import ChunkCounts
 from shared.points import Point
 from shared.records.plan import JobOptions, OnConflict
 from shared.settings import Settings, load_settings
@@ -126,6 +132,23 @@ def test_the_largest_table_goes_first_unless_it_keeps_its_foreign_keys(settings:
     commands.cancel(settings, None)
     assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
     assert ledger_rows(target_url, order.format(2)) == [("orders",), ("Order Lines",)]
+
+
+def test_planning_counts_no_tables_chunks_after_each_batch(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a batch costs does not grow with the batches before it: all chunks are counted once, after the last one."""
+    counted: Counter[int] = Counter()
+
+    def count(ledger: Ledger, table_id: int) -> ChunkCounts:
+        counted[table_id] += 1
+        return count_chunks(ledger, table_id)
+
+    monkeypatch.setattr(queueing, "count_chunks", count)
+    monkeypatch.setattr(enqueue, "SMALL_BYTES", 0)
+    assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
+    with open_ledger(settings) as target, target.store.transaction() as ledger:
+        chunks = {table.plan.name: len(read_chunks(ledger, table.id)) for table in read_tables(ledger, 1)}
+    assert chunks["order lines"] > 2 * settings.plan_batch_chunks
+    assert max(counted.values()) == 1
 
 
 def test_schema_only_makes_tables_and_keys_without_rows(
