@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -31,16 +32,46 @@ _KEYS: Final = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferringKey:
+    """A foreign key, seen from the table that it refers to."""
+
+    name: str
+    child: int
+    """PostgreSQL's number of the table whose rows refer."""
+    parent: int
+    schema: str
+    relation: str
+    kind: str
+    columns: list[str]
+    parents: list[str]
+    """The columns that are referred to, in the order of `columns`."""
+    operators: list[str]
+    """Those of the key, by their full names."""
+
+    @property
+    def children(self) -> str:
+        """The rows that refer, in SQL: not those of tables that inherit, which the key does not bind."""
+        return f"{'' if self.kind == 'p' else 'ONLY '}{qualified(self.schema, self.relation)}"
+
+    def joins(self, child: str, parent: str) -> str:
+        """Say in SQL that a row of the one alias refers to a row of the other."""
+        return " AND ".join(
+            f"{parent}.{quote(there)} OPERATOR({operator}) {child}.{quote(here)}"
+            for here, there, operator in zip(self.columns, self.parents, self.operators, strict=True)
+        )
+
+
+def keys_to(connection: Connection, oids: Sequence[int]) -> list[ReferringKey]:
+    """The foreign keys that refer to some tables, by PostgreSQL's numbers of these."""
+    return [ReferringKey(**row) for row in connection.execute(_KEYS, {"oids": list(oids)}).mappings()]
+
+
 def refer_to_what_goes(connection: Connection, tables: Sequence[Changed]) -> Iterator[str]:
     """Say which rows, not the job's themselves, refer to rows that it inserted, whatever the key would do with them."""
     by_oid = {each.oid: each for each in tables}
-    for key in connection.execute(_KEYS, {"oids": list(by_oid)}).all():
+    for key in keys_to(connection, list(by_oid)):
         parent, child = by_oid[key.parent], by_oid.get(key.child)
-        only = "" if key.kind == "p" else "ONLY "
-        same = " AND ".join(
-            f"h.{quote(there)} OPERATOR({operator}) c.{quote(here)}"
-            for here, there, operator in zip(key.columns, key.parents, key.operators, strict=True)
-        )
         ours = (
             f" AND NOT EXISTS (SELECT FROM {child.back} AS o WHERE o.place_of = c.tableoid AND o.place = c.ctid)"
             if child
@@ -52,7 +83,7 @@ def refer_to_what_goes(connection: Connection, tables: Sequence[Changed]) -> Ite
                 connection,
                 f"SELECT pg_catalog.concat_ws(', ', {said}) FROM {parent.back} AS b"
                 f" JOIN {parent.table} AS h ON h.tableoid = b.place_of AND h.ctid = b.place"
-                f" JOIN {only}{qualified(key.schema, key.relation)} AS c ON {same}"
+                f" JOIN {key.children} AS c ON {key.joins('c', 'h')}"
                 f" WHERE b.old IS NULL AND b.place IS NOT NULL{ours}",
             )
             .scalars()
@@ -74,7 +105,7 @@ def _quoted(name: str) -> str:
 def groups(connection: Connection, tables: Sequence[Changed]) -> list[list[Changed]]:
     """Put tables together that foreign keys join, by whatever way."""
     by_oid = {each.oid: [each] for each in tables}
-    for key in connection.execute(_KEYS, {"oids": list(by_oid)}):
+    for key in keys_to(connection, list(by_oid)):
         one, other = by_oid[key.parent], by_oid.get(key.child)
         if other is not None and other is not one:
             one.extend(other)

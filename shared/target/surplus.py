@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from sqlalchemy import Connection, text
 
@@ -11,19 +10,8 @@ from shared.quoting import qualified, quote, quote_text
 from shared.records.keys import Value
 from shared.records.plan import TablePlan, TargetColumn
 from shared.target.convert_values import adapter_of
+from shared.target.referring import keys_to
 from shared.target.statements import run
-
-_REFERRING: Final = text("""
-    SELECT k.conrelid::regclass::text AS child,
-           (SELECT array_agg(a.attname::text ORDER BY c.place)
-              FROM unnest(k.conkey) WITH ORDINALITY c (number, place)
-              JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number) AS columns,
-           (SELECT array_agg(a.attname::text ORDER BY c.place)
-              FROM unnest(k.confkey) WITH ORDINALITY c (number, place)
-              JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = c.number) AS parents
-      FROM pg_catalog.pg_constraint k
-     WHERE k.contype = 'f' AND k.confrelid = pg_catalog.to_regclass(:table) AND k.conparentid = 0
-""")
 
 
 def remove_rows(connection: Connection, plan: TablePlan, keys: Iterable[Sequence[Value]]) -> int:
@@ -55,7 +43,6 @@ def _literal(columns: Sequence[TargetColumn], key: Sequence[Value]) -> str:
 
 
 def _unreferred(connection: Connection, table: str) -> Iterable[str]:
-    for child, columns, parents in connection.execute(_REFERRING, {"table": table}):
-        pairs = zip(columns, parents, strict=True)
-        joined = " AND ".join(f"child.{quote(ours)} = t.{quote(theirs)}" for ours, theirs in pairs)
-        yield f"NOT EXISTS (SELECT FROM {child} AS child WHERE {joined})"
+    oid = connection.execute(text("SELECT pg_catalog.to_regclass(:name)::oid::bigint"), {"name": table}).scalar_one()
+    for key in keys_to(connection, [int(oid)]):
+        yield f"NOT EXISTS (SELECT FROM {key.children} AS child WHERE {key.joins('child', 't')})"
