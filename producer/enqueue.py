@@ -6,8 +6,10 @@ walked again by whoever resumes the job, and comes to the same chunks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from time import monotonic
 from typing import Final
 
 from producer.services import Target
@@ -24,6 +26,8 @@ from shared.source.reader import SourceReader
 
 _TABLES_AT_ONCE: Final = 100
 """Small tables recorded in one transaction: a fraction of a second, so that workers begin while the rest is planned."""
+_ASK_EVERY_S: Final = 0.5
+"""How often a table is asked meanwhile for chunks to send: the longer it is, the more the asking takes."""
 
 
 def plan_chunks(target: Target, dispatcher: Dispatcher, job_id: int, look: Callable[[], object]) -> None:
@@ -94,6 +98,7 @@ class _Planner:
         self._job = job
         self._table = table
         self._next_number = 1
+        self._asked = -math.inf
         self._chunks = _chunks(job, table, reader)
 
     def record_batch(self, look: Callable[[], object]) -> bool:
@@ -111,12 +116,16 @@ class _Planner:
             reach(Point.PLANNING, self._table.id)
         reach(Point.PLANNED_NOT_SENT, self._table.id)
         self._next_number += len(batch)
-        if is_last:
-            self._dispatcher.send_work(self._table.id)
-        else:
-            self._dispatcher.send_copies(self._table.id)
+        self._send(is_last=is_last)
         look()
         return not is_last
+
+    def _send(self, *, is_last: bool) -> None:
+        if is_last:
+            self._dispatcher.send_work(self._table.id)
+        elif monotonic() - self._asked >= _ASK_EVERY_S:
+            self._dispatcher.send_copies(self._table.id)
+            self._asked = monotonic()
 
 
 def _chunks(job: Job, table: JobTable, reader: SourceReader) -> Iterator[PlannedChunk]:
