@@ -419,7 +419,7 @@ def test_rescue_waits_for_nobody(store: LedgerStore) -> None:
             assert hold_step_of(rescuer, table_id) is Step.NOTHING
             assert not take_finish_table(rescuer, table_id)
             assert not take_finish_job(rescuer, job_id)
-            assert step_of(rescuer, table_id) is Step.BUILD
+            assert step_of(rescuer, table_id) is Step.COMPARE
     with store.transaction() as ledger:
         assert forget_messages(ledger, job_id, older_than_s=0) == 1
         assert take_finish_table(ledger, table_id)
