@@ -11,6 +11,7 @@ from producer.services import Target
 from producer.wording import counted, state
 from shared.errors import OperatorError
 from shared.ledger.jobs import cancel_job, read_job
+from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS
 from shared.ledger.suspended import end_idle_chunks, is_suspended
 from shared.ledger.turns import count_copying
@@ -35,12 +36,7 @@ def cancel_and_drain(target: Target, job_id: int, tell: Callable[[str], None]) -
         JobInterruptedError: after Ctrl-C; the job is cancelled all the same.
     """
     _end_builds(target, job_id)  # they hold rows that are moved now
-    with target.ledger(f"cancelling job {job_id}") as ledger:
-        if not cancel_job(ledger, job_id):
-            found = read_job(ledger, job_id, brief=True)
-            if not is_suspended(ledger, job_id) and not count_copying(ledger, job_id):
-                msg = f"job {job_id} is {state(found.state)} already: there is nothing to cancel"
-                raise OperatorError(msg)
+    target.transact(f"cancelling job {job_id}", lambda ledger: _cancel(ledger, job_id))
     _end_builds(target, job_id)  # those that began meanwhile
     try:
         _drain(target, job_id, tell)
@@ -50,6 +46,15 @@ def cancel_and_drain(target: Target, job_id: int, tell: Callable[[str], None]) -
             " waits for that again"
         )
         raise JobInterruptedError(msg) from None
+
+
+def _cancel(ledger: SqlAlchemyLedger, job_id: int) -> None:
+    if cancel_job(ledger, job_id):
+        return
+    found = read_job(ledger, job_id, brief=True)
+    if not is_suspended(ledger, job_id) and not count_copying(ledger, job_id):
+        msg = f"job {job_id} is {state(found.state)} already: there is nothing to cancel"
+        raise OperatorError(msg)
 
 
 def _end_builds(target: Target, job_id: int) -> None:
@@ -75,7 +80,10 @@ def _drain(target: Target, job_id: int, tell: Callable[[str], None]) -> None:
 
 def _is_idle(target: Target, job_id: int) -> bool:
     """Whether nothing of a cancelled job is written any more, and its tables have what they went without."""
-    with target.ledger(f"putting back foreign keys and triggers that job {job_id} took away") as ledger:
+
+    def put_back(ledger: SqlAlchemyLedger) -> bool:
         if read_job(ledger, job_id, lock=True, brief=True).state not in JOB_ENDS:
             return True  # somebody has resumed it
         return end_idle_chunks(ledger, job_id) and put_back_if_idle(ledger, job_id)
+
+    return target.transact(f"putting back foreign keys and triggers that job {job_id} took away", put_back)

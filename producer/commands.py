@@ -23,6 +23,7 @@ from producer.views import JobLine, RejectLine, Report
 from producer.wording import counted
 from shared.errors import OperatorError
 from shared.ledger.jobs import (
+    lock_starts,
     move_job,
     read_job,
     read_tables,
@@ -100,8 +101,9 @@ def replay(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd
             refuse_changed(reader, job)
             book = read_rules(reader.catalog(), settings.rules, preserve=job.options.preserve_identifiers)
         replay_rejects(target, job, book, listener)
-        with target.ledger(f"taking back what was verified of job {job.id}") as ledger:
-            _reopen_for_comparison(ledger, job)
+        target.transact(
+            f"taking back what was verified of job {job.id}", lambda ledger: _reopen_for_comparison(ledger, job)
+        )
         end = go_on(target, job.id, listener, again=True)
         assert isinstance(end, JobEnd)  # noqa: S101 - narrows the type: nothing was detached
         return end
@@ -148,8 +150,7 @@ def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach
             return end
         _refuse_unreadable_source(job)
         if job.state == JobState.CANCELLED:
-            with target.ledger(f"opening job {job.id} again") as ledger:
-                chunks = open_again(ledger, job)
+            chunks = target.transact(f"opening job {job.id} again", lambda ledger: open_again(ledger, job))
             listener.say(f"job {job.id} was cancelled: what is left is taken up again, {counted(chunks, 'chunk')}")
         return go_on(target, job.id, listener, detach=detach, again=True)
 
@@ -170,7 +171,9 @@ def requeue(
         job = _job(target, job_id)
         _refuse_unreadable_source(job)
         broken = _broken_tables(progress_of(target, job.id), table) if chunk is None else ()
-        with target.ledger(f"requeueing chunks of job {job.id}") as ledger:
+
+        def put_back(ledger: SqlAlchemyLedger) -> int:
+            lock_starts(ledger)  # before the job, as whoever starts or rolls back a job does
             chunks = requeue_chunks(ledger, job.id, table=table, number=chunk)
             unswapped = any(each.plan.swap_into is not None for each in read_tables(ledger, job.id))
             if not chunks and not broken and not (unswapped and job.state == JobState.FAILED):
@@ -179,6 +182,9 @@ def requeue(
             reopen_tables(ledger, job.id)
             take_away_again(ledger, job.id)
             move_job(ledger, job.id, JobState.COPYING)
+            return chunks
+
+        chunks = target.transact(f"requeueing chunks of job {job.id}", put_back)
         listener.say(f"job {job.id}: {_requeued(chunks, broken)} back in the queue")
         has_broker = settings.broker_url is not None
         done = go_on(target, job.id, listener, detach=has_broker, again=True)
@@ -205,10 +211,13 @@ def verify(settings: Settings, job_id: int | None, listener: Listener, *, to_rep
             raise OperatorError(msg)
         _refuse_unreadable_source(job)
         skipped = _incomplete_tables(progress_of(target, job.id))
-        with target.ledger(f"taking back what was verified of job {job.id}") as ledger:
+
+        def take_back(ledger: SqlAlchemyLedger) -> None:
             if to_repair:
                 refuse_taken_over(ledger, job)
             _reopen_for_comparison(ledger, job)
+
+        target.transact(f"taking back what was verified of job {job.id}", take_back)
         if skipped:
             listener.warn(f"left out, since not all their rows are there: {', '.join(skipped)}")
         end = go_on(target, job.id, listener, again=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+import sqlalchemy as sa
+
 from producer.services import Target, open_ledger, open_workforce
 from producer.wording import moment, state
 from shared.errors import OperatorError, UnreachableError
@@ -17,6 +19,7 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS
 from shared.records.work import Job
 from shared.settings import Settings
+from shared.target.connections import translate_error
 
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 30
@@ -90,8 +93,7 @@ def _running_job(target: Target, job_id: int | None, verb: str) -> Job:
 def _soon(target: Target, job: Job, act: Callable[[SqlAlchemyLedger, int], T]) -> T | None:
     """Do it as soon as nobody holds the job's row; gives up where that takes longer than work does."""
     for _ in range(_LOOKS):
-        with target.ledger(f"pausing job {job.id}") as ledger:
-            done = act(ledger, job.id)
+        done = target.transact(f"pausing job {job.id}", lambda ledger: act(ledger, job.id))
         if done:
             return done
         time.sleep(_LOOK_S)
@@ -121,4 +123,7 @@ def _send(target: Target, job_id: int) -> str | None:
             workforce.dispatcher.send_all(job_id)
     except UnreachableError as error:
         return f"{error}; the controller, or `producer resume {job_id}`, sends its work once it answers"
+    except sa.exc.DBAPIError as error:
+        said = translate_error(error, what="sending its work")
+        return f"{said}; the controller, or `producer resume {job_id}`, sends it"
     return None

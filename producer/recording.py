@@ -36,9 +36,13 @@ def record_surely(
         JobInterruptedError: after Ctrl-C, where it is.
     """
     begun: list[int] = []
+
+    def record_anew(ledger: SqlAlchemyLedger) -> None:
+        begun.clear()
+        begun.append(record(ledger))
+
     try:
-        with target.ledger("recording the job") as ledger:
-            begun.append(record(ledger))
+        target.transact("recording the job", record_anew)
     except BaseException as error:
         if not begun:
             raise

@@ -13,8 +13,9 @@ from producer.services import Target, open_ledger
 from producer.starting import go_on
 from producer.wording import counted
 from shared.compare.target_rows import match_places
-from shared.ledger.jobs import move_job, read_job, read_tables
+from shared.ledger.jobs import hold_job, move_job, read_job, read_tables
 from shared.ledger.repairs import Differing, count_mismatches, differing_chunks, hold_differing, reopen_differing
+from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JobState
 from shared.records.keys import EVERYTHING, ChunkRange, NullKeys, SourceRow, Value
 from shared.records.plan import CompareBy, LoadPath, OnConflict, TablePlan
@@ -24,6 +25,7 @@ from shared.settings import Settings
 from shared.source.kinds import open_source
 from shared.source.reader import SourceReader
 from shared.target.careful_writer import write_carefully
+from shared.target.mending import mended
 from shared.target.surplus import remove_rows
 
 _BATCH_ROWS: Final = 1_000
@@ -91,10 +93,14 @@ def _repair(target: Target, job_id: int, listener: Listener) -> bool:
     _tell(job, total, listener)
     if not total.written and not total.removed:
         return False
-    with target.ledger(f"taking back what was said of job {job_id}") as ledger:
+
+    def take_back(ledger: SqlAlchemyLedger) -> None:
+        hold_job(ledger, job_id)
         for table in work:
             reopen_differing(ledger, table.id)
         move_job(ledger, job_id, JobState.VERIFYING)
+
+    target.transact(f"taking back what was said of job {job_id}", take_back)
     return True
 
 
@@ -114,16 +120,20 @@ def _has_no_key(plan: TablePlan) -> bool:
 def _repair_chunk(target: Target, reader: SourceReader, table: JobTable, chunk_id: int | None) -> _Repaired:
     """Repair the rows of one chunk, or those that only the table as a whole showed, in one transaction."""
     plan = _overwriting(table.plan)
-    with target.ledger(f"repairing table {plan.read.table}") as ledger:
+
+    def repair(ledger: SqlAlchemyLedger) -> _Repaired:
         found = hold_differing(ledger, table.id, chunk_id)
         extra = _keys(found, {MismatchKind.EXTRA})
         wanted = _keys(found, {MismatchKind.MISSING, MismatchKind.DIFFERENT})
         rows = _rows_of(reader, plan, found, wanted) if wanted else iter(())
-        with own_triggers_off(ledger, plan):
+        keys = wanted | extra
+        with own_triggers_off(ledger, plan), mended(ledger.connection, plan, keys, job=table.job_id, table=table.id):
             removed = remove_rows(ledger.connection, plan, extra) if plan.creates else 0
             connection = ledger.connection.connection.dbapi_connection
             result = write_carefully(connection, rows, plan, reject_orphans=True)
-    return _Repaired(result.rows, removed, tuple(reject.reason for reject in result.rejects))
+        return _Repaired(result.rows, removed, tuple(reject.reason for reject in result.rejects))
+
+    return target.transact(f"repairing table {plan.read.table}", repair)
 
 
 def _overwriting(plan: TablePlan) -> TablePlan:

@@ -56,18 +56,22 @@ def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener)
 
 
 def _replay_table(target: Target, table: JobTable, plan: TablePlan, chunks: Iterable[int]) -> int:
-    with target.ledger(f"noting the rules for table {plan.read.table}") as ledger:
+    def note(ledger: SqlAlchemyLedger) -> bool:
         save_plan(ledger, table.id, plan)
-        untouched = is_untouched(ledger, table)
+        return is_untouched(ledger, table)
+
+    untouched = target.transact(f"noting the rules for table {plan.read.table}", note)
     arrived = sum(_replay_chunk(target, plan, chunk) for chunk in chunks)
     if untouched:
-        with target.ledger(f"noting that rows of table {plan.read.table} are the job's") as ledger:
-            settle(ledger, table.id, nested=False)
+        target.transact(
+            f"noting that rows of table {plan.read.table} are the job's",
+            lambda ledger: settle(ledger, table.id, nested=False),
+        )
     return arrived
 
 
 def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
-    with target.ledger(f"replaying the rejects of table {plan.read.table}") as ledger:
+    def replay(ledger: SqlAlchemyLedger) -> int:
         chunk = hold_rejected(ledger, chunk_id)
         if chunk is None:
             return 0
@@ -76,6 +80,8 @@ def _replay_chunk(target: Target, plan: TablePlan, chunk_id: int) -> int:
             result = write_carefully(ledger.connection.connection.dbapi_connection, [rows], plan, reject_orphans=True)
         record_replay(ledger, chunk, plan, result)
         return result.rows
+
+    return target.transact(f"replaying the rejects of table {plan.read.table}", replay)
 
 
 @contextmanager

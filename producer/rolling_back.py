@@ -74,10 +74,14 @@ def rollback(settings: Settings, job_id: int | None, *, dry_run: bool) -> Rollba
         OperatorError: where it cannot be taken back exactly; says all that stands in the way, and nothing is changed.
         ConvoyError: where somebody holds a table for too long.
     """
-    with open_ledger(settings) as target, target.ledger("rolling the job back") as ledger:
+
+    def roll_back(ledger: SqlAlchemyLedger) -> RollbackView:
         job = read_job(ledger, job_id)
         with taken_back(ledger.connection) if dry_run else nullcontext():
             return _roll_back(ledger, job.id, done=not dry_run)
+
+    with open_ledger(settings) as target:
+        return target.transact("rolling the job back", roll_back)
 
 
 def _roll_back(ledger: SqlAlchemyLedger, job_id: int, *, done: bool) -> RollbackView:
@@ -204,7 +208,7 @@ def _changed_since(ledger: SqlAlchemyLedger, job: Job, own: Sequence[_Own], arri
         if settled is not None and too_long_ago(ledger.connection, settled):
             yield f"whether rows of {name} have changed cannot be told after so many transactions: drop it by hand"
             continue
-        rows = rows_of(ledger.connection, plan, each.place, settled)
+        rows = rows_of(ledger.connection, plan, each.place, settled, table=each.table.id)
         if rows.younger:
             yield f"{counted(rows.younger, 'row')} of {name} came or changed since ({_some(rows.keys, rows.younger)})"
         lacking = arrived.get(each.table.id, 0) - (rows.all - rows.younger)
@@ -267,7 +271,7 @@ def _restore(ledger: SqlAlchemyLedger, job: Job, changed: Sequence[Changed]) -> 
 def _only_ours(ledger: SqlAlchemyLedger, each: Changed) -> Iterator[int]:
     """The tables of earlier jobs that made a table in which, since then, this job alone wrote: so it is afterwards."""
     for table_id, settled in settled_elsewhere(ledger, each.oid):
-        if rows_of(ledger.connection, each.plan, each.place, settled).younger == each.rows:
+        if rows_of(ledger.connection, each.plan, each.place, settled, table=table_id).younger == each.rows:
             yield table_id
 
 

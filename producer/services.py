@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from producer.local_fleet import LocalFleet
 from producer.local_postgres import start_postgres
 from producer.worker_count import workers_for
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
-from shared.errors import OperatorError
+from shared.errors import ConflictError, OperatorError
 from shared.ledger.engine import LedgerStore
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.upgrade import check_ledger
 from shared.settings import Settings, shown
 from shared.target.connections import SessionSettings, connect_rows, translate_error
+
+T = TypeVar("T")
+_TRIES: Final = 6
+"""PostgreSQL takes a second to see a deadlock, and each ends one transaction: so many that lock the same rows at the
+same moments are not met twice in a row."""
+_LONGEST_PAUSE_S: Final = 1.0
+"""The other transaction, which was let through, has its lock by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,32 @@ class Target:
                 yield ledger
         except sa.exc.DBAPIError as error:
             raise translate_error(error, what=doing) from error
+
+    def transact(self, doing: str, act: Callable[[SqlAlchemyLedger], T]) -> T:
+        """Do something in one transaction as `ledger` does; again where PostgreSQL ended it for another one's sake.
+
+        For whatever changes more than one row: workers hold some of them, and PostgreSQL breaks a deadlock by ending
+        either side. Of such a transaction nothing is left, so that all of it is done again.
+
+        Args:
+            doing: Says what failed.
+            act: What is done, with nothing outside the transaction changed.
+
+        Raises:
+            ConvoyError: what the driver's error means; a deadlock only after several tries.
+        """
+
+        def once() -> T:
+            with self.ledger(doing) as ledger:
+                return act(ledger)
+
+        attempts = Retrying(
+            retry=retry_if_exception_type(ConflictError),
+            wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_S),
+            stop=stop_after_attempt(_TRIES),
+            reraise=True,
+        )
+        return attempts(once)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from shared.ledger.way_back import note_places
 from shared.points import Point, reach
 from shared.records.load import MaxLoad
 from shared.records.plan import JobOptions, SchemaPlan
-from shared.records.work import NewJob
+from shared.records.work import Job, NewJob
 from shared.setting_aside import put_back_left_over, without_constraints
 from shared.settings import Settings
 from shared.target.rights import refuse_missing_rights
@@ -210,11 +210,13 @@ def _record_plan(
 
 
 def _open(target: Target, workforce: Workforce, job_id: int, listener: Listener) -> Watch:
-    with target.ledger(f"opening job {job_id}") as ledger:
+    def open_job(ledger: SqlAlchemyLedger) -> Job:
         job = read_job(ledger, job_id)
         if job.state == JobState.PLANNED:
             move_job(ledger, job_id, JobState.COPYING)
-    return Watch(target, workforce, job, listener)
+        return job
+
+    return Watch(target, workforce, target.transact(f"opening job {job_id}", open_job), listener)
 
 
 def _send(target: Target, workforce: Workforce, job_id: int, watch: Watch, *, again: bool) -> None:

@@ -11,6 +11,7 @@ from producer.wording import state
 from shared.errors import OperatorError
 from shared.ledger.jobs import read_job
 from shared.ledger.load import adjust, measure, refuse_blind, set_max_load
+from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import JOB_ENDS
 from shared.records.load import Load, MaxLoad
 from shared.records.work import Job
@@ -43,19 +44,23 @@ def throttle(settings: Settings, job_id: int | None, limits: MaxLoad | None, *, 
         OperatorError: where there is no such job, or it has ended; or where the load cannot be seen.
     """
     with open_ledger(settings) as target:
-        with target.ledger("reading the job") as ledger:
-            job = read_job(ledger, job_id)
-            _refuse_ended(job)
-            if limits is not None:
-                refuse_blind(ledger, limits)
-            if (limits is not None or off) and not set_max_load(ledger, job.id, limits):
-                _refuse_ended(read_job(ledger, job.id))
-        return _view(target, job.id)
+        job_id = target.transact("limiting the load of the job", lambda ledger: _limit(ledger, job_id, limits, off=off))
+        return _view(target, job_id)
+
+
+def _limit(ledger: SqlAlchemyLedger, job_id: int | None, limits: MaxLoad | None, *, off: bool) -> int:
+    """Set the limits of a running job, if any are to be set; returns its id."""
+    job = read_job(ledger, job_id)
+    _refuse_ended(job)
+    if limits is not None:
+        refuse_blind(ledger, limits)
+    if (limits is not None or off) and not set_max_load(ledger, job.id, limits):
+        _refuse_ended(read_job(ledger, job.id))
+    return job.id
 
 
 def _view(target: Target, job_id: int) -> ThrottleView:
-    with target.ledger(f"measuring the load for job {job_id}") as ledger:
-        adjust(ledger, job_id)
+    target.transact(f"measuring the load for job {job_id}", lambda ledger: adjust(ledger, job_id))
     with target.ledger(f"measuring the load for job {job_id}") as ledger:
         job, load = read_job(ledger, job_id), measure(ledger, job_id)
     note = None if job.max_load is None else lag_note(job.max_load, replicas=load.replicas)

@@ -47,6 +47,10 @@ class TransientError(ConvoyError):
     """May well succeed when tried again: lost connection, deadlock, serialization failure, missing parent row."""
 
 
+class ConflictError(TransientError):
+    """PostgreSQL ended this transaction, and nothing else, for the sake of another one: run it again at once."""
+
+
 class MissingParentError(TransientError):
     """A row refers to one that is not there: its parent may be on its way, or there is none."""
 

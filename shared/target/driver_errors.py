@@ -11,6 +11,7 @@ import adbc_driver_manager
 import psycopg2
 
 from shared.errors import (
+    ConflictError,
     ConvoyError,
     ExhaustedError,
     MissingParentError,
@@ -26,11 +27,13 @@ _MAX_DETAIL: Final = 300
 _PRIMARY: Final = "PG_DIAG_MESSAGE_PRIMARY"
 _DETAIL: Final = "PG_DIAG_MESSAGE_DETAIL"
 
+_CONFLICT: Final = (
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+)
 _TRANSIENT: Final = (
     "08",  # connection exceptions
     "57P0",  # the server shuts down, crashed, or starts up
-    "40001",  # serialization failure
-    "40P01",  # deadlock
     "55P03",  # lock not available in time
     "57014",  # somebody cancelled the statement: of time-outs there is none
     "25P03",  # idle in a transaction for too long: the connection is gone
@@ -52,6 +55,12 @@ _WHAT_TO_DO: Final = MappingProxyType(
 )
 _REFUSED_LOGIN: Final = ("28", "3D000")
 _OPERATOR: Final = ("42501",)
+_KINDS: Final[tuple[tuple[tuple[str, ...], type[ConvoyError]], ...]] = (
+    (_CONFLICT, ConflictError),
+    (_TRANSIENT, TransientError),
+    (_REFUSED_LOGIN, UnreachableError),
+    (_OPERATOR, OperatorError),
+)
 _DATA: Final = (
     "22",  # data exceptions: a value that a type refuses
     "23502",  # NOT NULL
@@ -141,11 +150,7 @@ def _kind(error: BaseException) -> type[ConvoyError]:
         return _kind_without_code(error)
     if code == _MISSING_PARENT:
         return MissingParentError
-    if code.startswith(_TRANSIENT):
-        return TransientError
-    if code.startswith(_REFUSED_LOGIN):
-        return UnreachableError
-    return OperatorError if code.startswith(_OPERATOR) else PermanentError
+    return next((kind for codes, kind in _KINDS if code.startswith(codes)), PermanentError)
 
 
 def _scarcity(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from fleetkit import TestPostgres
 from targetkit import SESSION, column, plan_of, source_rows, stored
 
 from shared.errors import (
+    ConflictError,
     ConvoyError,
     NotArrowableError,
     OperatorError,
@@ -166,7 +167,7 @@ def test_a_held_lock_is_transient(target_url: str, rows: Any) -> None:
     connection.close()
 
 
-def test_a_deadlock_is_transient(target_url: str, rows: Any) -> None:
+def test_a_deadlock_is_a_conflict(target_url: str, rows: Any) -> None:
     """Of two sessions that wait for each other, the one that PostgreSQL chose hears that it may try again."""
     _run(rows, "CREATE TABLE public.a ()")
     _run(rows, "CREATE TABLE public.b ()")
@@ -187,7 +188,7 @@ def test_a_deadlock_is_transient(target_url: str, rows: Any) -> None:
     waiting.start()
     lock(rows, "b")
     waiting.join()
-    assert [type(failure) for failure in failures] == [TransientError]
+    assert [type(failure) for failure in failures] == [ConflictError]
     other.close()
 
 
