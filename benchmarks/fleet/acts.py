@@ -201,11 +201,11 @@ def _watch_fleet(stage: Stage, fleet: subprocess.Popen[bytes], wanted: int) -> R
     start = _count(stage, "copied")
     stage.dispatcher.send_work(stage.table_id)
     end = time.monotonic() + _FLEET_LONGEST_S
-    _await(stage, lambda: _count(stage, "copied") > start + wanted // 10, fleet, end)
-    first, begin = _count(stage, "copied"), time.perf_counter()
+    _await(stage, lambda: _copied_beyond(stage, start) > wanted // 10, fleet, end)
+    first, begin = _copied_beyond(stage, start), time.perf_counter()
     server, broker = _server_seconds(stage), _redis_seconds(stage)
-    _await(stage, lambda: _count(stage, "copied") >= start + wanted, fleet, end)
-    seconds, done = time.perf_counter() - begin, _count(stage, "copied") - first
+    _await(stage, lambda: _copied_beyond(stage, start) >= wanted, fleet, end)
+    seconds, done = time.perf_counter() - begin, _copied_beyond(stage, start) - first
     return Rate(
         per_s=done / seconds,
         server_ms=(_server_seconds(stage) - server) * 1000 / done,
@@ -283,6 +283,13 @@ def _ids(stage: Stage, count: int) -> list[int]:
 
 def _count(stage: Stage, state: str) -> int:
     return _ask(stage, f"SELECT count(*) FROM pgconvoy.chunks WHERE state = '{state}'")
+
+
+def _copied_beyond(stage: Stage, number: int) -> int:
+    """How many chunks after this one were copied: few are looked at, since looking is PostgreSQL's time, too."""
+    within = f"number > {number} AND number <= {number + 2 * _FLEET_CHUNKS}"
+    where = f"table_id = {stage.table_id} AND {within} AND state = 'copied'"
+    return _ask(stage, f"SELECT count(*) FROM pgconvoy.chunks WHERE {where}")
 
 
 def _ask(stage: Stage, query: str) -> int:
