@@ -1,6 +1,6 @@
 """Sends what the ledger says must be done next; used by producer, callbacks and rescue alike.
 
-The chord triggers, the ledger decides (decision 3 of the design): everything here may run twice, early or
+The chord triggers, the ledger decides (docs/decisions/0002-one-dispatcher.md): everything here may run twice, early or
 not at all, and the next rescue mends it.
 """
 

@@ -1,4 +1,4 @@
-"""What a source value means in its target type. Rules: decision 7 of the design, read afresh for verification."""
+"""What a source value means in its target type. Read afresh for verification: no code of the copy's conversion."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The copy's transaction belongs to the connection that carries the rows: ADBC on the fast path, psycopg2 on
 the careful one. The ledger's statements must run on that same connection, so that the rows and the word
-`copied` are committed together (decision 1 of the design). They are built once, as SQLAlchemy expressions.
+`copied` are committed together. They are built once, as SQLAlchemy expressions.
 """
 
 from __future__ import annotations

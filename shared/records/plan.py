@@ -254,7 +254,7 @@ class ObjectPlan:
 
 
 class LoadPath(enum.StrEnum):
-    """How rows get into a table (decision 6 of the design)."""
+    """How rows get into a table."""
 
     BARE = "bare"
     """COPY into a table that this job made, without keys while it loads."""
@@ -271,7 +271,7 @@ class OnConflict(enum.StrEnum):
 
 
 class CompareBy(enum.StrEnum):
-    """How verification pairs the rows of both sides (decision 8 of the design)."""
+    """How verification pairs the rows of both sides."""
 
     RANGE = "range"
     """The chunk key is a bigint key of the target too: both sides are read by the range, extra rows show at once."""

@@ -139,7 +139,7 @@ def walk(
 ) -> Iterator[Key]:
     """Yield the key of every `step`-th row of a range in key order, NULL keys aside; `RawText` where a text is none.
 
-    Where an index gives the order, each step is one seek and `step` rows of it (decision 4 of the design).
+    Where an index gives the order, each step is one seek and `step` rows of it.
     Where none does, since the key's index sorts in another direction or collation than its columns do, the
     keys are sorted once.
     """

@@ -36,7 +36,7 @@ def help_of(*arguments: str) -> str:
 
 
 def test_the_program_names_its_commands() -> None:
-    """`producer --help` lists the commands of the design, each with a sentence."""
+    """`producer --help` lists every command, each with a sentence."""
     lines = help_of().splitlines()
     for command in COMMANDS:
         (line,) = [line for line in lines if line.strip("│ ").split(" ")[0] == command]
@@ -82,8 +82,8 @@ def test_each_command_explains_its_options(command: str) -> None:
         "--schema",
     ],
 )
-def test_start_has_the_options_of_the_design(option: str) -> None:
-    """Every option of the design's table is there."""
+def test_start_has_its_options(option: str) -> None:
+    """Every option of `start` that the guide speaks of is there."""
     assert option in help_of("start")
 
 
