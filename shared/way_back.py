@@ -59,4 +59,6 @@ def is_untouched(ledger: SqlAlchemyLedger, table: JobTable) -> bool:
     if not table.plan.creates or table.oid is None or table.settled_xid is None:
         return False
     place = place_of(ledger.connection, table.oid)
-    return place is not None and rows_of(ledger.connection, table.plan, place, table.settled_xid).younger == 0
+    if place is None:
+        return False
+    return rows_of(ledger.connection, table.plan, place, table.settled_xid, table=table.id).younger == 0

@@ -34,6 +34,7 @@ from shared.records.plan import CompareBy
 from shared.records.work import JobTable
 from shared.target.build_sessions import name_build
 from shared.target.connections import translate_error
+from shared.way_back import is_untouched
 from workers.building import outcome_of
 from workers.context import WorkerContext
 from workers.failures import noted_and_left_to_rescue
@@ -129,6 +130,7 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         name_build(ledger.connection, table.job_id, table.plan.name)
         options = read_job(ledger, table.job_id, brief=True).options
         reach(Point.BUILDING, table_id)
+        settles = _settles(ledger, table)
         built = _built(context, ledger, table) if table.plan.creates else Built()
         if built is None:
             end_step(ledger, table_id)
@@ -138,11 +140,20 @@ def _build(context: WorkerContext, table_id: int) -> bool:
         if table.plan.match_key in built.left_out:
             # Without its key no row can be looked up: the table is compared as a whole.
             save_plan(ledger, table_id, replace(table.plan, match_key=(), compare_by=CompareBy.MULTISET))
-        if table.plan.creates:
+        if settles:
             settle(ledger, table_id, nested=bool(table.plan.search))
         if options.verify and not options.schema_only:
             return move_table(ledger, table_id, TableState.VERIFYING)
         return _end(ledger, table_id, TableState.COMPLETED)
+
+
+def _settles(ledger: SqlAlchemyLedger, table: JobTable) -> bool:
+    """Whether all rows are the job's: not a second time, since others may have written rows by then.
+
+    A column for searching that is only made now writes every row anew.
+    """
+    again = table.settled_xid is not None
+    return table.plan.creates and (not again or (bool(table.plan.search) and is_untouched(ledger, table)))
 
 
 def _built(context: WorkerContext, ledger: SqlAlchemyLedger, table: JobTable) -> Built | None:

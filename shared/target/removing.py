@@ -14,6 +14,7 @@ from shared.records.way_back import MadeObject
 from shared.target.enforced import read_extras
 from shared.target.restoring import MOST_KEYS, Place, named_key
 from shared.target.statements import Refusal, attempt, run
+from shared.target.undo import columns_of, row_text
 
 _XIDS: Final = 2**32
 _ATTACHED: Final = text("""
@@ -46,12 +47,26 @@ class Rows:
     """The first of the younger ones."""
 
 
-def rows_of(connection: Connection, plan: TablePlan, place: Place, settled_xid: int | None) -> Rows:
-    """Count a table's rows; without the number of a transaction, none can be told to be younger."""
+def rows_of(connection: Connection, plan: TablePlan, place: Place, settled_xid: int | None, *, table: int) -> Rows:
+    """Count a table's rows; without the number of a transaction, none can be told to be younger.
+
+    A row that is as a repair of the job left it counts among the job's.
+
+    Args:
+        connection: A transaction.
+        plan: The table.
+        place: Where it is.
+        settled_xid: The transaction after which all rows of the job had arrived.
+        table: The table's id in the ledger, as which the job made it.
+    """
     if settled_xid is None:
         return Rows(all=int(run(connection, f"SELECT count(*) FROM ONLY {place.sql}").scalar_one()), younger=0)
     younger = _younger(settled_xid)
     counts = run(connection, f"SELECT count(*), count(*) FILTER (WHERE {younger}) FROM ONLY {place.sql} AS h").one()
+    if counts[1]:
+        younger += f" AND NOT {_is_mended(connection, place, table)}"
+        unknown = run(connection, f"SELECT count(*) FROM ONLY {place.sql} AS h WHERE {younger}").scalar_one()
+        counts = (counts[0], int(unknown))
     if not counts[1]:
         return Rows(all=counts[0], younger=0)
     key = plan.primary_key.columns if plan.primary_key else plan.match_key
@@ -61,6 +76,12 @@ def rows_of(connection: Connection, plan: TablePlan, place: Place, settled_xid: 
         f"SELECT {named_key('h', key, whole)} FROM ONLY {place.sql} AS h WHERE {younger} LIMIT {MOST_KEYS}",
     ).scalars()
     return Rows(all=counts[0], younger=counts[1], keys=tuple(keys))
+
+
+def _is_mended(connection: Connection, place: Place, table: int) -> str:
+    """Say in SQL that a row is, to the byte, as `shared.target.mending` has kept it."""
+    text_of = row_text("h", columns_of(connection, place.oid))
+    return f"EXISTS (SELECT FROM pgconvoy.undo AS u WHERE u.table_id = {table} AND u.after = {text_of})"
 
 
 def _younger(settled_xid: int) -> str:

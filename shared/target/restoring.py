@@ -42,6 +42,7 @@ _IN_ORDER: Final = """
 class Place:
     """Where a table of a job is now, by PostgreSQL's number."""
 
+    oid: int
     schema: str
     name: str
     kind: str
@@ -94,7 +95,7 @@ class Changed:
 def place_of(connection: Connection, oid: int) -> Place | None:
     """Find a table by PostgreSQL's number; None where it is gone."""
     row = connection.execute(_RELATION, {"oid": oid}).first()
-    return None if row is None else Place(schema=row.schema, name=row.name, kind=row.kind)
+    return None if row is None else Place(oid=oid, schema=row.schema, name=row.name, kind=row.kind)
 
 
 def lock(connection: Connection, places: Sequence[Place], *, whole: bool) -> None:
@@ -109,9 +110,7 @@ def weigh(connection: Connection, table: int, oid: int, plan: TablePlan, place: 
     columns = columns_of(connection, oid)
     if plan.undo is None or tuple(name for name, _, _ in columns) != plan.undo.columns:
         return None
-    kinds = [each.type.kind for each in plan.columns if each.name in plan.match_key]
-    keyed = bool(kinds) and TypeKind.OTHER not in kinds  # whose operators need not be in pg_catalog
-    found = Changed(id=table, oid=oid, plan=plan, place=place, columns=columns, keyed=keyed)
+    found = Changed(id=table, oid=oid, plan=plan, place=place, columns=columns, keyed=is_keyed(plan))
     run(connection, _netting(found))
     run(connection, f"ANALYZE {found.net}")
     run(connection, _finding(found))
@@ -119,6 +118,12 @@ def weigh(connection: Connection, table: int, oid: int, plan: TablePlan, place: 
     rows, missing, to_delete, to_restore = run(connection, _counting(found)).one()
     keys = run(connection, _naming(found)).scalars() if missing else ()
     return replace(found, rows=rows, missing=missing, keys=tuple(keys), to_delete=to_delete, to_restore=to_restore)
+
+
+def is_keyed(plan: TablePlan) -> bool:
+    """Whether kept rows of a table can be paired by its match key: with types whose operators are in pg_catalog."""
+    kinds = [each.type.kind for each in plan.columns if each.name in plan.match_key]
+    return bool(kinds) and TypeKind.OTHER not in kinds
 
 
 def _netting(each: Changed) -> str:
@@ -133,7 +138,7 @@ def _netting(each: Changed) -> str:
 
 def _finding(each: Changed) -> str:
     """Pair the job's rows, where they are now, with those to restore; an old one without a place comes in anew."""
-    paired = _same_key(each, "(f.r)", "(c.r)") if each.keyed else "false"
+    paired = same_key(each.plan, "(f.r)", "(c.r)") if each.keyed else "false"
     return f"""
         CREATE TEMPORARY TABLE {each.back[8:]} ON COMMIT DROP AS
         WITH f AS MATERIALIZED (
@@ -154,11 +159,12 @@ def _finding(each: Changed) -> str:
 
 def _is_there(each: Changed, kept: str) -> str:
     same = f"{row_text('h', each.columns)} = {kept}.kept"
-    return f"{_same_key(each, 'h', f'({kept}.r)')} AND {same}" if each.keyed else same
+    return f"{same_key(each.plan, 'h', f'({kept}.r)')} AND {same}" if each.keyed else same
 
 
-def _same_key(each: Changed, one: str, other: str) -> str:
-    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in each.plan.match_key)
+def same_key(plan: TablePlan, one: str, other: str) -> str:
+    """Say in SQL that two rows of a table have the same match key."""
+    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in plan.match_key)
 
 
 def _counting(each: Changed) -> str:

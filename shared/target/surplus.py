@@ -27,14 +27,20 @@ def remove_rows(connection: Connection, plan: TablePlan, keys: Iterable[Sequence
     Returns:
         How many rows were deleted.
     """
-    columns = [next(each for each in plan.columns if each.name == name) for name in plan.match_key]
-    literals = ", ".join(_literal(columns, key) for key in keys)
-    if not literals:
+    named = has_key(plan, "t", keys)
+    if named is None:
         return 0
     table = qualified(plan.schema, plan.name)
-    names = ", ".join(f"t.{quote(column.name)}" for column in columns)
-    conditions = [f"({names}) IN ({literals})", *_unreferred(connection, table)]
+    conditions = [named, *_unreferred(connection, table)]
     return int(run(connection, f"DELETE FROM {table} AS t WHERE {' AND '.join(conditions)}").rowcount)
+
+
+def has_key(plan: TablePlan, row: str, keys: Iterable[Sequence[Value]]) -> str | None:
+    """Say in SQL that a row has one of some match keys, none of whose values is NULL; None where there are none."""
+    columns = [next(each for each in plan.columns if each.name == name) for name in plan.match_key]
+    literals = ", ".join(_literal(columns, key) for key in keys)
+    names = ", ".join(f"{row}.{quote(column.name)}" for column in columns)
+    return f"({names}) IN ({literals})" if literals else None
 
 
 def _literal(columns: Sequence[TargetColumn], key: Sequence[Value]) -> str:

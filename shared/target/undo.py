@@ -34,7 +34,7 @@ def arm(connection: Connection, plan: TablePlan, *, job: int, table: int) -> Tab
 
     Args:
         connection: A transaction.
-        plan: A table that was there before.
+        plan: A table that was there before, or that is mended.
         job: The job's id.
         table: The table's id in the ledger.
 
