@@ -23,8 +23,7 @@ from shared.target import ddl
 from shared.target.careful_writer import write_carefully
 from shared.target.statements import run
 from shared.target.suspending import triggers_off
-from shared.target.undo import watched
-from shared.way_back import is_untouched
+from shared.way_back import is_untouched, keeping_undo
 
 
 def replay_rejects(target: Target, job: Job, book: RuleBook, listener: Listener) -> int:
@@ -91,7 +90,7 @@ def own_triggers_off(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None
     Those are all of a table that is ours, and what another one went without.
     """
     if not plan.creates:
-        with triggers_off(ledger.connection, plan), watched(ledger.connection, plan):
+        with triggers_off(ledger.connection, plan), keeping_undo(ledger, plan):
             yield
         return
     run(ledger.connection, ddl.switch_triggers(plan, on=False))

@@ -9,12 +9,12 @@ from shared.ledger.jobs import read_tables, save_plan
 from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.states import TABLE_ENDS
 from shared.ledger.way_back import record_made
-from shared.records.plan import ObjectPlan
+from shared.records.plan import ObjectPlan, TablePlan
 from shared.records.work import JobTable
 from shared.target.made_objects import objects_in
 from shared.target.removing import rows_of
 from shared.target.restoring import place_of
-from shared.target.undo import arm, disarm
+from shared.target.undo import arm, disarm, has_triggers, settle_constraints, watch
 
 
 @contextmanager
@@ -52,6 +52,30 @@ def stop_keeping_undo(ledger: SqlAlchemyLedger, job_id: int) -> None:
     for table in read_tables(ledger, job_id):
         if table.plan.undo is not None and table.plan.undo.armed:
             save_plan(ledger, table.id, disarm(ledger.connection, table.plan))
+
+
+@contextmanager
+def keeping_undo(ledger: SqlAlchemyLedger, plan: TablePlan) -> Iterator[None]:
+    """Keep what the block writes, by the same connection, into a table of an ended job, in the caller's transaction.
+
+    Where the table has triggers of its own, what these do in the job's other tables is kept there too.
+
+    Raises:
+        ConvoyError: as `arm` and `watch` say.
+    """
+    if plan.undo is None:
+        yield
+        return
+    own = {each.id: each.plan for each in read_tables(ledger, plan.undo.job) if each.plan.undo is not None}
+    if not has_triggers(ledger.connection, plan):
+        own = {plan.undo.table: plan}
+    resting = {table: each for table, each in own.items() if each.undo is not None and not each.undo.armed}
+    armed = [arm(ledger.connection, each, job=plan.undo.job, table=table) for table, each in resting.items()]
+    watch(ledger.connection.connection.dbapi_connection, plan)
+    yield
+    settle_constraints(ledger.connection)
+    for each in armed:
+        disarm(ledger.connection, each)
 
 
 def is_untouched(ledger: SqlAlchemyLedger, table: JobTable) -> bool:

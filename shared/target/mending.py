@@ -13,7 +13,7 @@ from shared.target import ddl
 from shared.target.restoring import is_keyed, same_key
 from shared.target.statements import run
 from shared.target.surplus import has_key
-from shared.target.undo import arm, disarm, watch
+from shared.target.undo import arm, disarm, settle_constraints, watch
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def mended(
     """Let what the block writes over the rows of some keys be the job's, in the caller's transaction.
 
     Of a table that the job made, each row is kept as the block leaves it: `shared.target.removing.rows_of` knows it by
-    that. Of one that was there before, where the job's doing is kept (`shared.target.undo.watched` is around this),
+    that. Of one that was there before, where the job's doing is kept (`shared.way_back.keeping_undo` is around this),
     what others made of a row between the job and the block is no state to come back to: the one before the job is.
 
     Args:
@@ -40,7 +40,7 @@ def mended(
         armed = arm(connection, plan, job=job, table=table)
         watch(connection.connection.dbapi_connection, armed)
         yield
-        _settle_constraints(connection)
+        settle_constraints(connection)
         disarm(connection, armed)
         return
     named = has_key(plan, "(m.r)", keys) if plan.undo is not None and is_keyed(plan) else None
@@ -48,11 +48,6 @@ def mended(
     yield
     if named:
         run(connection, _joining(plan, table, int(last), named))
-
-
-def _settle_constraints(connection: Connection) -> None:
-    """Check deferred constraints now: as long as a check waits, PostgreSQL lets no trigger of the table be dropped."""
-    run(connection, "SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _joining(plan: TablePlan, table: int, last: int, named: str) -> str:

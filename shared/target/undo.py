@@ -7,8 +7,6 @@ by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -99,22 +97,15 @@ def watch(connection: Any, plan: TablePlan) -> None:
         raise PermanentError(msg)
 
 
-@contextmanager
-def watched(connection: Connection, plan: TablePlan) -> Iterator[None]:
-    """Keep what the block writes, by the same connection, into a table of an ended job, in the caller's transaction.
+def has_triggers(connection: Connection, plan: TablePlan) -> bool:
+    """Whether a write into a table may fire a trigger, one of a foreign key included."""
+    found = text("SELECT relhastriggers FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(:name)")
+    return bool(connection.execute(found, {"name": ddl.table_name(plan)}).scalar_one())
 
-    Raises:
-        ConvoyError: as `arm` and `watch` say.
-    """
-    if plan.undo is None:
-        yield
-        return
-    if not plan.undo.armed:
-        arm(connection, plan, job=plan.undo.job, table=plan.undo.table)
-    watch(connection.connection.dbapi_connection, plan)
-    yield
-    if not plan.undo.armed:
-        disarm(connection, plan)
+
+def settle_constraints(connection: Connection) -> None:
+    """Check deferred constraints now: as long as a check waits, PostgreSQL lets no trigger of the table be dropped."""
+    run(connection, "SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def columns_of(connection: Connection, oid: int) -> list[tuple[str, bool, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -11,21 +10,20 @@ from typing import Any
 
 import psycopg2
 import pytest
-from casekit import inline_workforce
 from pydantic import SecretStr
+from undokit import LOGGED, Maker, Silent, ask, change_source, dump, ended
 
-from producer import commands, starting
+from producer import cancelling, commands, looking, starting
 from producer.cli import main
-from producer.records import JobEnd, JobProgress
+from producer.records import JobEnd
 from producer.rolling_back import rollback
 from producer.services import open_target
-from producer.starting import start
 from shared.errors import OperatorError, PermanentError
 from shared.ledger.states import JobState
 from shared.records.plan import JobOptions
 from shared.settings import Settings
 
-LOGGED = JobOptions(undo_log=True)
+Made = Callable[..., Settings]
 SOURCE = """
     CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL, at TEXT);
     INSERT INTO item VALUES (1, 'same', 1.5, '2020-01-01 00:00:00'), (2, 'new name', 2.5, '2020-01-02 00:00:00'),
@@ -42,82 +40,11 @@ TARGET = """
 """
 
 
-class Silent:
-    """Hears what is told."""
-
-    def say(self, text: str) -> None:
-        """Hear."""
-
-    def warn(self, text: str) -> None:
-        """Hear."""
-
-    def show(self, progress: JobProgress) -> None:
-        """See."""
-
-
-def ask(settings: Settings, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements in the target; the rows of the last."""
-    with closing(psycopg2.connect(settings.target)) as connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        connection.commit()
-        return list(cursor.fetchall()) if cursor.description else []
-
-
-Made = Callable[..., Settings]
-
-
 @pytest.fixture
 def made(target_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Makes a source, and what is in the target before."""
-    monkeypatch.setattr(starting, "open_workforce", inline_workforce)
-
-    def make(source: str = SOURCE, target: str = TARGET) -> Settings:
-        path = tmp_path / "source.db"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(source)
-            connection.commit()
-        settings = Settings(
-            source_url=SecretStr(str(path)),
-            target_url=SecretStr(target_url),
-            home=tmp_path / "home",
-            workers=1,
-            max_attempts=1,
-        )
-        if target:
-            ask(settings, target)
-        return settings
-
-    return make
-
-
-def ended(settings: Settings, options: JobOptions = LOGGED) -> JobEnd:
-    """Run a job to its end."""
-    end = start(settings, options, Silent())
-    assert isinstance(end, JobEnd)
-    return end
-
-
-CATALOG = """
-    SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgconvoy', 'pg_toast') AND n.nspname !~ '^pg_'
-    UNION ALL SELECT n.nspname, p.proname, 'function' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-     WHERE n.nspname = 'public' OR p.proname LIKE 'undo%'
-    UNION ALL SELECT relname, tgname, tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-     WHERE NOT tgisinternal
-    UNION ALL SELECT relname, conname, pg_get_constraintdef(k.oid) || convalidated
-      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE connamespace = 'public'::regnamespace
-    UNION ALL SELECT nspname, '', 'schema' FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'pgconvoy'
-     ORDER BY 1, 2, 3
-"""
-
-
-def dump(settings: Settings) -> dict[str, Any]:
-    """All rows of the target's own tables, and all that is there besides."""
-    tables = """SELECT c.oid::regclass::text FROM pg_class c
-                 WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"""
-    found = {name: ask(settings, f"SELECT t::text FROM {name} AS t ORDER BY 1") for (name,) in ask(settings, tables)}
-    return found | {"objects": ask(settings, CATALOG)}
+    maker = Maker(tmp_path, target_url, monkeypatch)
+    return lambda source=SOURCE, target=TARGET: maker(source, target)
 
 
 def undone(settings: Settings) -> Any:
@@ -149,7 +76,7 @@ def test_rows_come_back_to_the_byte(made: Made) -> None:
     ):
         with pytest.raises(OperatorError, match="was rolled back"):
             again()
-    assert commands.report(settings, None).state == "rolled_back"
+    assert looking.report(settings, None).state == "rolled_back"
     assert ended(settings).progress.state == JobState.COMPLETED
 
 
@@ -181,10 +108,7 @@ def test_jobs_are_taken_back_one_after_the_other(made: Made) -> None:
     settings = made(target="")
     ended(settings)
     first = dump(settings)
-    with closing(sqlite3.connect(settings.source_url.get_secret_value())) as connection:  # type: ignore[union-attr]
-        connection.execute("UPDATE item SET name = 'other' WHERE id < 3")
-        connection.execute("INSERT INTO item (id) VALUES (9)")
-        connection.commit()
+    change_source(settings, "UPDATE item SET name = 'other' WHERE id < 3; INSERT INTO item (id) VALUES (9)")
     ended(settings)
     with pytest.raises(OperatorError, match=r"job 2 \(completed\) has come into item since: roll that back first"):
         rollback(settings, 1, dry_run=False)
@@ -486,7 +410,7 @@ def test_a_job_that_runs_is_cancelled_first(made: Made) -> None:
         job = starting._record(target, LOGGED, Silent(), None)
     with pytest.raises(OperatorError, match=f"job {job} is planned: end it with `producer cancel {job}`"):
         rollback(settings, job, dry_run=False)
-    commands.cancel(settings, job)
+    cancelling.cancel(settings, job)
     view = rollback(settings, job, dry_run=False)
     assert view.dropped == ("public.fresh",)
     assert dump(settings) == before
