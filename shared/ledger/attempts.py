@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 from shared.ledger.codec import chunk_of
 from shared.ledger.intervals import seconds
 from shared.ledger.pausing import give_back_chunk, goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState, TableState
 from shared.ledger.tables import chunks, jobs, rejects, tables
@@ -62,14 +63,14 @@ def claim_or_wait(ledger: Ledger, chunk_id: int, worker: str, *, patience_s: flo
         worker: Who claims it.
         patience_s: The longest wait that is answered; where it would be longer, the chunk is given back.
     """
-    chunk = _claim(ledger, chunk_id, worker, jobs.c.max_load.is_(None))
+    chunk = _claimed(ledger.run(_claim(chunk_id, worker, if_unlimited=True)))
     if chunk is not None:
         return chunk
     turn = hold_turn(ledger, chunk_id)
     if give_back_chunk(ledger, chunk_id) or turn is None:  # asked once the job is held: nobody pauses it now
         return None
     if turn.seconds <= 0:
-        chunk = _claim(ledger, chunk_id, worker, sa.true())
+        chunk = _claimed(ledger.run(_claim(chunk_id, worker, if_unlimited=False)))
         if chunk is not None:
             move_turn(ledger, chunk.job_id, chunk.source_bytes, turn.limits)
         return chunk
@@ -79,9 +80,15 @@ def claim_or_wait(ledger: Ledger, chunk_id: int, worker: str, *, patience_s: flo
     return None
 
 
-def _claim(ledger: Ledger, chunk_id: int, worker: str, of_job: sa.ColumnElement[bool]) -> Chunk | None:
-    active = sa.exists().where(jobs.c.id == chunks.c.job_id, of_job)
-    statement = (
+def _claimed(rows: Sequence[Any]) -> Chunk | None:
+    return chunk_of(rows[0]) if rows else None
+
+
+@prepared
+def _claim(chunk_id: int, worker: str, *, if_unlimited: bool) -> sa.Update:
+    limits = jobs.c.max_load.is_(None) if if_unlimited else sa.true()
+    active = sa.exists().where(jobs.c.id == chunks.c.job_id, limits)
+    return (
         sa.update(chunks)
         .where(
             chunks.c.id == chunk_id,
@@ -101,8 +108,6 @@ def _claim(ledger: Ledger, chunk_id: int, worker: str, of_job: sa.ColumnElement[
         )
         .returning(chunks)
     )
-    rows = ledger.run(statement)
-    return chunk_of(rows[0]) if rows else None
 
 
 def is_current(chunk: Chunk) -> sa.ColumnElement[bool]:
@@ -111,36 +116,72 @@ def is_current(chunk: Chunk) -> sa.ColumnElement[bool]:
     By worker as well as by number: a requeue, and a server that comes back without its last commits, give a number
     out again, and whoever had it before may still be between claiming and holding.
     """
-    ours = sa.and_(chunks.c.attempt == chunk.attempt, chunks.c.worker == chunk.worker)
-    return sa.and_(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPYING.value, ours)
+    return _is_attempt(chunk.id, chunk.attempt, chunk.worker)
+
+
+def _is_attempt(chunk_id: int, attempt: int, worker: str | None) -> sa.ColumnElement[bool]:
+    ours = sa.and_(chunks.c.attempt == attempt, chunks.c.worker.is_not_distinct_from(worker))
+    return sa.and_(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPYING.value, ours)
 
 
 def hold_if_current(ledger: Ledger, chunk: Chunk) -> bool:
     """Lock the chunk's row for this transaction: the lease. False where the attempt is no longer the chunk's own."""
-    statement = sa.select(chunks.c.id).where(is_current(chunk)).with_for_update(skip_locked=True)
-    return bool(ledger.run(statement))
+    return bool(ledger.run(_hold(chunk.id, chunk.attempt, chunk.worker)))
+
+
+@prepared
+def _hold(chunk_id: int, attempt: int, worker: str | None) -> sa.Select[Any]:
+    return sa.select(chunks.c.id).where(_is_attempt(chunk_id, attempt, worker)).with_for_update(skip_locked=True)
 
 
 def finish_if_current(ledger: Ledger, chunk: Chunk, result: CopyResult) -> bool:
     """Say `copied` in the transaction that copied; False where the attempt is no longer the chunk's own."""
-    statement = (
+    statement = _finish(
+        chunk_id=chunk.id,
+        attempt=chunk.attempt,
+        worker=chunk.worker,
+        rows=result.rows,
+        rejects=len(result.rejects) + result.rejected,
+        path=result.path.value,
+        fingerprint=result.fingerprint,
+        read_s=result.times.read_s,
+        convert_s=result.times.convert_s,
+        write_s=result.times.write_s,
+    )
+    return bool(ledger.run(statement))
+
+
+@prepared
+def _finish(  # noqa: PLR0913 - a column each
+    *,
+    chunk_id: int,
+    attempt: int,
+    worker: str | None,
+    rows: int,
+    rejects: int,
+    path: str,
+    fingerprint: str | None,
+    read_s: float,
+    convert_s: float,
+    write_s: float,
+) -> sa.Update:
+    return (
         sa.update(chunks)
-        .where(is_current(chunk))
+        .where(_is_attempt(chunk_id, attempt, worker))
         .values(
             state=ChunkState.COPIED.value,
             copied_at=sa.func.clock_timestamp(),
-            rows=result.rows,
-            rejects=len(result.rejects) + result.rejected,
-            path=result.path.value,
-            fingerprint=result.fingerprint,
-            read_s=result.times.read_s,
-            convert_s=result.times.convert_s,
-            write_s=result.times.write_s,
+            rows=rows,
+            rejects=rejects,
+            path=path,
+            fingerprint=fingerprint,
+            read_s=read_s,
+            convert_s=convert_s,
+            write_s=write_s,
             commit_s=sa.null(),
         )
         .returning(chunks.c.id)
     )
-    return bool(ledger.run(statement))
 
 
 def note_commit(ledger: Ledger, chunk: Chunk, commit_s: float) -> None:
@@ -151,10 +192,15 @@ def note_commit(ledger: Ledger, chunk: Chunk, commit_s: float) -> None:
         chunk: As it was claimed.
         commit_s: Seconds.
     """
+    ledger.run(_note_commit(chunk.id, chunk.attempt, commit_s))
+
+
+@prepared
+def _note_commit(chunk_id: int, attempt: int, commit_s: float) -> sa.Update:
     arrived = chunks.c.state.in_((ChunkState.COPIED, ChunkState.VERIFIED))
-    ours = (chunks.c.id == chunk.id, chunks.c.attempt == chunk.attempt, arrived)
+    ours = (chunks.c.id == chunk_id, chunks.c.attempt == attempt, arrived)
     free = sa.select(chunks.c.id).where(*ours).with_for_update(skip_locked=True).scalar_subquery()
-    ledger.run(sa.update(chunks).where(chunks.c.id == free).values(commit_s=commit_s))
+    return sa.update(chunks).where(chunks.c.id == free).values(commit_s=commit_s)
 
 
 def fail_if_current(
@@ -349,11 +395,13 @@ def _all_of(chunk: Chunk, values: Sequence[dict[str, str | None]]) -> sa.Insert:
 
 def mark_started(ledger: Ledger, table_id: int) -> None:
     """Move a table to `copying` when its first chunk begins."""
-    ledger.run(
-        sa.update(tables)
-        .where(tables.c.id == table_id, tables.c.state == TableState.PENDING)
-        .values(state=TableState.COPYING, started_at=sa.func.clock_timestamp())
-    )
+    ledger.run(_start(table_id))
+
+
+@prepared
+def _start(table_id: int) -> sa.Update:
+    waiting = (tables.c.id == table_id, tables.c.state == TableState.PENDING)
+    return sa.update(tables).where(*waiting).values(state=TableState.COPYING, started_at=sa.func.clock_timestamp())
 
 
 def _storage_class(value: Value) -> StorageClass | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from shared.ledger.pausing import give_back_comparison, goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.queueing import MAX_COMPARE_FAILURES
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState, TableState
@@ -25,9 +26,7 @@ def begin_comparison(ledger: Ledger, chunk_id: int, *, most: int) -> str | None:
         chunk_id: The chunk; where somebody is at it, nothing is noted.
         most: How many comparisons of one chunk may lose their process. One more, and it counts as incomparable.
     """
-    free = sa.select(chunks.c.id).where(chunks.c.id == chunk_id, *_is_due()).with_for_update(skip_locked=True)
-    noted = sa.update(chunks).where(chunks.c.id == free.scalar_subquery())
-    rows = ledger.run(noted.values(compare_begun=chunks.c.compare_begun + 1).returning(chunks.c.compare_begun))
+    rows = ledger.run(_note_comparison(chunk_id))
     if not rows:
         give_back_comparison(ledger, chunk_id)
         return "nothing to do: compared already, somebody is at it, or its table is not compared now"
@@ -39,10 +38,25 @@ def begin_comparison(ledger: Ledger, chunk_id: int, *, most: int) -> str | None:
     return error
 
 
+@prepared
+def _note_comparison(chunk_id: int) -> sa.Update:
+    free = sa.select(chunks.c.id).where(chunks.c.id == chunk_id, *_is_due()).with_for_update(skip_locked=True)
+    noted = sa.update(chunks).where(chunks.c.id == free.scalar_subquery())
+    return noted.values(compare_begun=chunks.c.compare_begun + 1).returning(chunks.c.compare_begun)
+
+
 def _is_due() -> tuple[sa.ColumnElement[bool], ...]:
     verifying = sa.exists().where(tables.c.id == chunks.c.table_id, tables.c.state == TableState.VERIFYING)
     uncompared = (chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
     return (*uncompared, chunks.c.compare_failures < MAX_COMPARE_FAILURES, verifying, goes_on(chunks.c.job_id))
+
+
+def release_comparison(ledger: Ledger, chunk_id: int) -> None:
+    """Take back the note of a comparison whose own process gave it up: stopping workers uses none up."""
+    free = sa.select(chunks.c.id).where(chunks.c.id == chunk_id, chunks.c.compare_begun > 0)
+    free = free.with_for_update(skip_locked=True)  # whoever holds it has begun since
+    noted = sa.update(chunks).where(chunks.c.id == free.scalar_subquery())
+    ledger.run(noted.values(compare_begun=chunks.c.compare_begun - 1))
 
 
 def begin_step(ledger: Ledger, table_id: int, *, most: int) -> str | None:
@@ -53,15 +67,31 @@ def begin_step(ledger: Ledger, table_id: int, *, most: int) -> str | None:
         table_id: The table.
         most: How many such steps in a row may lose their process.
     """
-    noted = sa.update(tables).where(tables.c.id == table_id).values(step_begun=tables.c.step_begun + 1)
-    begun = ledger.run(noted.returning(tables.c.step_begun))[0].step_begun
+    begun = ledger.run(_note_step(table_id))[0].step_begun
     if begun <= most:
         return None
     end_step(ledger, table_id)
     return f"its worker was lost each of {most} times when the table as a whole was built or compared"
 
 
+@prepared
+def _note_step(table_id: int) -> sa.Update:
+    noted = sa.update(tables).where(tables.c.id == table_id).values(step_begun=tables.c.step_begun + 1)
+    return noted.returning(tables.c.step_begun)
+
+
 def end_step(ledger: Ledger, table_id: int) -> None:
     """Forget that a table's step began, where it ended without moving the table: after its error, above all."""
-    begun = (tables.c.id == table_id, tables.c.step_begun > 0)
-    ledger.run(sa.update(tables).where(*begun).values(step_begun=0))
+    _set_begun(ledger, table_id, sa.literal(0))
+
+
+def release_step(ledger: Ledger, table_id: int) -> None:
+    """Take back the note of a table's step whose own process gave it up: stopping workers uses none up."""
+    _set_begun(ledger, table_id, tables.c.step_begun - 1)
+
+
+def _set_begun(ledger: Ledger, table_id: int, number: sa.ColumnElement[int]) -> None:
+    """Whoever else holds the table's row is at its step now, maybe for hours: that one's note stays."""
+    free = sa.select(tables.c.id).where(tables.c.id == table_id, tables.c.step_begun > 0)
+    free = free.with_for_update(skip_locked=True, key_share=True)
+    ledger.run(sa.update(tables).where(tables.c.id == free.scalar_subquery()).values(step_begun=number))

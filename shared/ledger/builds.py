@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from shared.ledger.intervals import seconds
 from shared.ledger.pausing import give_back_build, goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import BUILD_ENDS, JOB_ENDS, BuildState
 from shared.ledger.tables import builds, jobs
@@ -50,14 +51,25 @@ def forget_builds(ledger: Ledger, table_id: int, names: Collection[str] | None =
 
     What was built stays in either case as long as its index is there, since its grade may say less than planned.
     """
-    which = builds.c.state != BuildState.BUILT if names is None else builds.c.name.in_(names)
-    ledger.run(sa.delete(builds).where(builds.c.table_id == table_id, which))
+    if names is None:
+        ledger.run(_forget_unbuilt(table_id))
+    else:
+        ledger.run(sa.delete(builds).where(builds.c.table_id == table_id, builds.c.name.in_(names)))
+
+
+@prepared
+def _forget_unbuilt(table_id: int) -> sa.Delete:
+    return sa.delete(builds).where(builds.c.table_id == table_id, builds.c.state != BuildState.BUILT)
 
 
 def read_builds(ledger: Ledger, table_id: int) -> tuple[Build, ...]:
     """Read the builds of a table, in the order of the plan."""
-    rows = ledger.run(sa.select(builds).where(builds.c.table_id == table_id).order_by(builds.c.position))
-    return tuple(_build_of(row) for row in rows)
+    return tuple(_build_of(row) for row in ledger.run(_builds(table_id)))
+
+
+@prepared
+def _builds(table_id: int) -> sa.Select[Any]:
+    return sa.select(builds).where(builds.c.table_id == table_id).order_by(builds.c.position)
 
 
 def take_builds(ledger: Ledger, table_id: int) -> tuple[int, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from shared.ledger.codec import chunk_of, mismatch_of, reject_of
 from shared.ledger.intervals import seconds
 from shared.ledger.pausing import give_back_comparison, goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState
 from shared.ledger.tables import chunks, mismatches, rejects, tables
@@ -26,13 +27,17 @@ def hold_uncompared(ledger: Ledger, chunk_id: int) -> Chunk | None:
 
     None as well where its job has ended or is paused: a paused job's comparison is asked for again.
     """
-    uncompared = (chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
-    statement = sa.select(chunks).where(*uncompared, goes_on(chunks.c.job_id)).with_for_update(skip_locked=True)
-    rows = ledger.run(statement)
+    rows = ledger.run(_hold(chunk_id))
     if rows:
         return chunk_of(rows[0])
     give_back_comparison(ledger, chunk_id)
     return None
+
+
+@prepared
+def _hold(chunk_id: int) -> sa.Select[Any]:
+    uncompared = (chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
+    return sa.select(chunks).where(*uncompared, goes_on(chunks.c.job_id)).with_for_update(skip_locked=True)
 
 
 def rejects_of(ledger: Ledger, chunk_id: int) -> tuple[Reject, ...]:
@@ -56,21 +61,33 @@ def mismatches_of_chunks(ledger: Ledger, table_id: int) -> tuple[Mismatch, ...]:
 def record_comparison(ledger: Ledger, chunk: Chunk, comparison: Comparison) -> None:
     """Say `verified`, or keep `copied` with the mismatches, in the transaction that holds the chunk."""
     state = ChunkState.COPIED if comparison.found else ChunkState.VERIFIED
-    ledger.run(sa.delete(mismatches).where(mismatches.c.chunk_id == chunk.id))
+    ledger.run(_forget_mismatches(chunk.id, of_table=False))
     _insert(ledger, comparison.mismatches, job_id=chunk.job_id, table_id=chunk.table_id, chunk_id=chunk.id)
-    ledger.run(
+    ledger.run(_note_comparison(chunk.id, state, comparison.found, comparison.seconds))
+
+
+@prepared
+def _note_comparison(chunk_id: int, state: ChunkState, found: int, compare_s: float | None) -> sa.Update:
+    return (
         sa.update(chunks)
-        .where(chunks.c.id == chunk.id, chunks.c.state == ChunkState.COPIED)
+        .where(chunks.c.id == chunk_id, chunks.c.state == ChunkState.COPIED)
         .values(
             state=state,
             compared_at=sa.func.clock_timestamp(),
             compare_begun=0,
-            mismatches=comparison.found,
+            mismatches=found,
             not_before=None,
             error=None,
-            compare_s=comparison.seconds,
+            compare_s=compare_s,
         )
     )
+
+
+@prepared
+def _forget_mismatches(number: int, *, of_table: bool) -> sa.Delete:
+    """Of one chunk, or those that only a table as a whole showed."""
+    whole = sa.and_(mismatches.c.table_id == number, mismatches.c.chunk_id.is_(None))
+    return sa.delete(mismatches).where(whole if of_table else mismatches.c.chunk_id == number)
 
 
 def record_compare_failure(ledger: Ledger, chunk_id: int, error: str, *, delay_s: float) -> None:
@@ -114,10 +131,14 @@ def why_not_compared(ledger: Ledger, table_id: int) -> str | None:
 
 def record_table_comparison(ledger: Ledger, job_id: int, table_id: int, comparison: Comparison) -> None:
     """Record what only the table as a whole shows."""
-    whole = sa.and_(mismatches.c.table_id == table_id, mismatches.c.chunk_id.is_(None))
-    ledger.run(sa.delete(mismatches).where(whole))
+    ledger.run(_forget_mismatches(table_id, of_table=True))
     _insert(ledger, comparison.mismatches, job_id=job_id, table_id=table_id, chunk_id=None)
-    ledger.run(sa.update(tables).where(tables.c.id == table_id).values(mismatches=comparison.found))
+    ledger.run(_note_table_comparison(table_id, comparison.found))
+
+
+@prepared
+def _note_table_comparison(table_id: int, found: int) -> sa.Update:
+    return sa.update(tables).where(tables.c.id == table_id).values(mismatches=found)
 
 
 def _insert(ledger: Ledger, found: Sequence[Mismatch], *, job_id: int, table_id: int, chunk_id: int | None) -> None:

@@ -24,6 +24,7 @@ from shared.ledger.codec import (
     table_of,
 )
 from shared.ledger.load_rule import FIRST
+from shared.ledger.prepared import prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import (
     JOB_ENDS,
@@ -192,7 +193,12 @@ def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | No
         error: Why, in one sentence, where it failed.
         begun: 1 where the move is the beginning of a step (see `begin_step`).
     """
-    statement = (
+    return bool(ledger.run(_move_table(table_id, to, None if error is None else error[:_ERROR_LENGTH], begun)))
+
+
+@prepared
+def _move_table(table_id: int, to: TableState, error: str | None, begun: int) -> sa.Update:
+    return (
         sa.update(tables)
         .where(tables.c.id == table_id, tables.c.state.in_(sources_of(to)))
         .values(
@@ -201,11 +207,10 @@ def move_table(ledger: Ledger, table_id: int, to: TableState, *, error: str | No
             ended_at=sa.func.clock_timestamp() if to in TABLE_ENDS else None,
             finish_sent_at=None,
             step_begun=begun,
-            error=None if error is None else error[:_ERROR_LENGTH],
+            error=error,
         )
         .returning(tables.c.id)
     )
-    return bool(ledger.run(statement))
 
 
 def cancel_job(ledger: Ledger, job_id: int) -> bool:
@@ -317,15 +322,24 @@ def read_job(ledger: Ledger, job_id: int | None = None, *, lock: bool = False, b
     Raises:
         OperatorError: where there is no such job.
     """
-    statement = sa.select(*(_BRIEF if brief else jobs.c)).order_by(jobs.c.id.desc()).limit(1)
-    if job_id is not None:
-        statement = statement.where(jobs.c.id == job_id)
-    rows = ledger.run(statement.with_for_update(key_share=True) if lock else statement)
+    rows = ledger.run(_latest_job(brief=brief, lock=lock) if job_id is None else _job(job_id, brief=brief, lock=lock))
     if not rows:
         finding = "there is no job yet" if job_id is None else f"there is no job {job_id}"
         msg = f"{finding} in this target's ledger: `producer jobs` lists them"
         raise OperatorError(msg)
     return job_of(rows[0])
+
+
+@prepared
+def _latest_job(*, brief: bool, lock: bool) -> sa.Select[Any]:
+    statement = sa.select(*(_BRIEF if brief else jobs.c)).order_by(jobs.c.id.desc()).limit(1)
+    return statement.with_for_update(key_share=True) if lock else statement
+
+
+@prepared
+def _job(job_id: int, *, brief: bool, lock: bool) -> sa.Select[Any]:
+    statement = sa.select(*(_BRIEF if brief else jobs.c)).where(jobs.c.id == job_id)
+    return statement.with_for_update(key_share=True) if lock else statement
 
 
 def grades_of(
@@ -366,20 +380,27 @@ def read_tables(ledger: Ledger, job_id: int) -> tuple[JobTable, ...]:
 
 def read_table(ledger: Ledger, table_id: int, *, lock: bool = False, skip_locked: bool = False) -> JobTable | None:
     """Read one table; with `skip_locked`, None where somebody holds it."""
-    statement: Any = sa.select(tables).where(tables.c.id == table_id)
-    if lock:
-        statement = statement.with_for_update(skip_locked=skip_locked, key_share=True)
-    rows = ledger.run(statement)
+    rows = ledger.run(_table(table_id, lock=lock, skip_locked=skip_locked))
     return table_of(rows[0]) if rows else None
+
+
+@prepared
+def _table(table_id: int, *, lock: bool, skip_locked: bool) -> sa.Select[Any]:
+    statement = sa.select(tables).where(tables.c.id == table_id)
+    return statement.with_for_update(skip_locked=skip_locked, key_share=True) if lock else statement
 
 
 def read_job_and_table(ledger: Ledger, table_id: int) -> tuple[Job, JobTable]:
     """Read a table that is known to be there, and its job, which is read `brief`ly."""
-    of_job = [column.label(f"of_job_{column.name}") for column in _BRIEF]
-    statement = sa.select(*tables.c, *of_job).join(jobs, jobs.c.id == tables.c.job_id).where(tables.c.id == table_id)
-    row = ledger.run(statement)[0]
+    row = ledger.run(_job_and_table(table_id))[0]
     job = dict(zip(jobs.c.keys(), row[len(tables.c) :], strict=True))
     return job_of(SimpleNamespace(**job)), table_of(row)
+
+
+@prepared
+def _job_and_table(table_id: int) -> sa.Select[Any]:
+    of_job = [column.label(f"of_job_{column.name}") for column in _BRIEF]
+    return sa.select(*tables.c, *of_job).join(jobs, jobs.c.id == tables.c.job_id).where(tables.c.id == table_id)
 
 
 def read_chunks(ledger: Ledger, table_id: int) -> tuple[Chunk, ...]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from shared.ledger.builds import count_open_builds
 from shared.ledger.intervals import seconds
 from shared.ledger.pausing import give_back_table, goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import TABLE_ENDS, ChunkState, JobState, TableState
 from shared.ledger.steps import ChunkCounts, Step, next_step
@@ -40,12 +41,7 @@ def take_pending(ledger: Ledger, table_id: int) -> tuple[int, ...]:
     waiting = sa.select(chunks.c.id).where(*sent).limit(CHORD_SIZE).subquery()
     if ledger.run(sa.select(sa.func.count()).select_from(waiting))[0][0] >= CHORD_SIZE:
         return ()
-    return _take(
-        ledger,
-        chunks.c.enqueued_at,
-        sa.and_(chunks.c.table_id == table_id, chunks.c.state == ChunkState.PENDING, is_due()),
-        room_for_copies(ledger, table_id),
-    )
+    return _take(ledger, table_id, room_for_copies(ledger, table_id), compare=False)
 
 
 def take_uncompared(ledger: Ledger, table_id: int) -> tuple[int, ...]:
@@ -53,41 +49,55 @@ def take_uncompared(ledger: Ledger, table_id: int) -> tuple[int, ...]:
 
     None while the table itself is not compared: its keys come first.
     """
-    verifying = sa.exists().where(tables.c.id == table_id, tables.c.state == TableState.VERIFYING)
-    where = sa.and_(
-        chunks.c.table_id == table_id,
-        verifying,
-        chunks.c.state == ChunkState.COPIED,
-        chunks.c.compared_at.is_(None),
-        chunks.c.compare_failures < MAX_COMPARE_FAILURES,
-        is_due(),
-    )
-    return _take(ledger, chunks.c.compare_sent_at, where, room_for_comparisons(ledger, table_id))
+    return _take(ledger, table_id, room_for_comparisons(ledger, table_id), compare=True)
 
 
-def _take(ledger: Ledger, sent_at: sa.Column[Any], where: sa.ColumnElement[bool], room: Room) -> tuple[int, ...]:
-    waiting = sa.and_(where, sent_at.is_(None), goes_on(chunks.c.job_id))
-    number = CHORD_SIZE if room == EVERYTHING_FITS else _fitting(ledger, waiting, room)
+def _take(ledger: Ledger, table_id: int, room: Room, *, compare: bool) -> tuple[int, ...]:
+    number = CHORD_SIZE if room == EVERYTHING_FITS else _fitting(ledger, table_id, room, compare=compare)
+    taken = ledger.run(_taking(table_id, number, compare=compare))
+    return tuple(row.id for row in sorted(taken, key=lambda row: row.number))
+
+
+@prepared
+def _taking(table_id: int, number: int, *, compare: bool) -> sa.Update:
     picked = (
         sa.select(chunks.c.id)
-        .where(waiting)
+        .where(_waits_for_a_message(table_id, compare=compare))
         .order_by(chunks.c.number)
         .limit(number)
         .with_for_update(skip_locked=True, key_share=True)
         .cte("picked")
     )
-    statement = (
+    return (
         sa.update(chunks)
         .where(chunks.c.id == picked.c.id)
-        .values({sent_at: sa.func.clock_timestamp()})
+        .values({_sent_at(compare=compare): sa.func.clock_timestamp()})
         .returning(chunks.c.id, chunks.c.number)
     )
-    return tuple(row.id for row in sorted(ledger.run(statement), key=lambda row: row.number))
 
 
-def _fitting(ledger: Ledger, waiting: sa.ColumnElement[bool], room: Room) -> int:
+def _fitting(ledger: Ledger, table_id: int, room: Room, *, compare: bool) -> int:
+    waiting = _waits_for_a_message(table_id, compare=compare)
     sizes = sa.select(chunks.c.source_bytes).where(waiting).order_by(chunks.c.number).limit(CHORD_SIZE)
     return room.count(row.source_bytes for row in ledger.run(sizes))
+
+
+def _sent_at(*, compare: bool) -> sa.Column[Any]:
+    return chunks.c.compare_sent_at if compare else chunks.c.enqueued_at
+
+
+def _waits_for_a_message(table_id: int, *, compare: bool) -> sa.ColumnElement[bool]:
+    waiting = [
+        chunks.c.table_id == table_id,
+        _sent_at(compare=compare).is_(None),
+        is_due(),
+        goes_on(chunks.c.job_id),
+    ]
+    if not compare:
+        return sa.and_(*waiting, chunks.c.state == ChunkState.PENDING)
+    verifying = sa.exists().where(tables.c.id == table_id, tables.c.state == TableState.VERIFYING)
+    uncompared = (chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
+    return sa.and_(*waiting, *uncompared, chunks.c.compare_failures < MAX_COMPARE_FAILURES, verifying)
 
 
 def forget_messages(ledger: Ledger, job_id: int, *, older_than_s: float) -> int:
@@ -122,8 +132,13 @@ def _update_free(
 
 def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
     """Count where a table's chunks are."""
+    return ChunkCounts(**ledger.run(_counts(table_id))[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+
+
+@prepared
+def _counts(table_id: int) -> sa.Select[Any]:
     uncompared = sa.and_(chunks.c.state == ChunkState.COPIED, chunks.c.compared_at.is_(None))
-    tally = sa.select(
+    return sa.select(
         sa.func.count().label("total"),
         _count(chunks.c.state.in_([ChunkState.PENDING, ChunkState.COPYING])).label("unfinished"),
         _count(chunks.c.state == ChunkState.FAILED).label("failed"),
@@ -134,7 +149,6 @@ def count_chunks(ledger: Ledger, table_id: int) -> ChunkCounts:
         _sum(chunks.c.mismatches).label("mismatches"),
         count_open_builds(table_id).label("open_builds"),
     ).where(chunks.c.table_id == table_id)
-    return ChunkCounts(**ledger.run(tally)[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
 
 
 def _count(condition: sa.ColumnElement[bool]) -> Any:
@@ -147,11 +161,15 @@ def _sum(column: sa.Column[Any]) -> Any:
 
 def step_of(ledger: Ledger, table_id: int) -> Step:
     """What a table needs next."""
-    return _step(ledger, table_id, ledger.run(_where_is(table_id))[0])
+    return _step(ledger, table_id, ledger.run(_where_is(table_id, hold=False))[0])
 
 
-def _where_is(table_id: int) -> sa.Select[Any]:
-    return sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id)
+@prepared
+def _where_is(table_id: int, *, hold: bool) -> sa.Select[Any]:
+    found = sa.select(tables.c.state, tables.c.planned).where(tables.c.id == table_id)
+    if not hold:
+        return found
+    return found.where(goes_on(tables.c.job_id)).with_for_update(skip_locked=True, key_share=True, of=tables)
 
 
 def _step(ledger: Ledger, table_id: int, row: Any) -> Step:
@@ -167,8 +185,7 @@ def hold_step_of(ledger: Ledger, table_id: int) -> Step:
     Whoever is turned away may have known more than the holder; the next rescue looks again. Nothing as well where
     its job has ended or is paused: a paused job's step is asked for again.
     """
-    waiting = _where_is(table_id).where(goes_on(tables.c.job_id))
-    held = ledger.run(waiting.with_for_update(skip_locked=True, key_share=True, of=tables))
+    held = ledger.run(_where_is(table_id, hold=True))
     if held:
         return _step(ledger, table_id, held[0])
     give_back_table(ledger, table_id)

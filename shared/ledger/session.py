@@ -2,11 +2,13 @@
 
 The copy's transaction belongs to the connection that carries the rows: ADBC on the fast path, psycopg2 on
 the careful one. The ledger's statements must run on that same connection, so that the rows and the word
-`copied` are committed together. They are built once, as SQLAlchemy expressions.
+`copied` are committed together. They are SQLAlchemy expressions; those that every chunk needs are built once a process
+(see `shared.ledger.prepared`).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -17,6 +19,8 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from shared.ledger.prepared import Prepared
+
 _DOLLAR_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 """Renders ``$1::BIGINT``: ADBC prepares statements itself and binds by place."""
 
@@ -24,7 +28,7 @@ _DOLLAR_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 class Ledger(Protocol):
     """A transaction that ledger statements can run in."""
 
-    def run(self, statement: Executable) -> Sequence[Any]:
+    def run(self, statement: Executable | Prepared) -> Sequence[Any]:
         """Execute a statement and return its rows as sequences (none for a statement without RETURNING)."""
 
 
@@ -34,9 +38,12 @@ class SqlAlchemyLedger:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def run(self, statement: Executable) -> Sequence[Any]:
+    def run(self, statement: Executable | Prepared) -> Sequence[Any]:
         """Execute a statement and return its rows."""
-        result = self.connection.execute(statement)
+        if isinstance(statement, Prepared):
+            result = self.connection.execute(statement.statement, statement.values)
+        else:
+            result = self.connection.execute(statement)
         return result.all() if result.returns_rows else ()
 
 
@@ -45,18 +52,31 @@ def wait_for_disk(ledger: SqlAlchemyLedger) -> None:
     ledger.run(sa.text("SET LOCAL synchronous_commit TO DEFAULT"))
 
 
+def _compiled(statement: Executable) -> SQLCompiler:
+    assert isinstance(statement, ClauseElement)  # noqa: S101 - narrows the type: Core statements only
+    compiled = statement.compile(dialect=_DOLLAR_DIALECT)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - DDL has no place in the ledger's statements
+    return compiled
+
+
+_compiled_once = functools.cache(_compiled)
+"""For statements that outlive their use."""
+
+
 class ArrowLedger:
     """The ledger over an ADBC connection: for statements whose parameters are numbers and texts alone."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def run(self, statement: Executable) -> Sequence[Any]:
+    def run(self, statement: Executable | Prepared) -> Sequence[Any]:
         """Execute a statement and return its rows."""
-        assert isinstance(statement, ClauseElement)  # noqa: S101 - narrows the type: Core statements only
-        compiled = statement.compile(dialect=_DOLLAR_DIALECT)
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - DDL has no place in the ledger's statements
-        parameters = tuple(compiled.params[name] for name in compiled.positiontup or ())
+        if isinstance(statement, Prepared):
+            compiled, values = _compiled_once(statement.statement), statement.values
+        else:
+            compiled, values = _compiled(statement), {}
+        given = compiled.construct_params(values)
+        parameters = tuple(given[name] for name in compiled.positiontup or ())
         with self._connection.cursor() as cursor:
             cursor.execute(str(compiled), parameters or None)
             return tuple(cursor.fetchall())

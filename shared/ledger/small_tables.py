@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from shared.ledger.pausing import goes_on
+from shared.ledger.prepared import prepared
 from shared.ledger.queueing import is_due
 from shared.ledger.session import Ledger
 from shared.ledger.states import ChunkState, TableState
@@ -94,8 +95,13 @@ def bundles(found: Sequence[SmallTable]) -> Iterator[tuple[int, ...]]:
 
 def pending_chunks(ledger: Ledger, table_id: int) -> tuple[int, ...]:
     """The pending, due chunks of a table, whether they have a message or not, in key order."""
+    return tuple(row.id for row in ledger.run(_pending(table_id)))
+
+
+@prepared
+def _pending(table_id: int) -> sa.Select[Any]:
     where = (chunks.c.table_id == table_id, chunks.c.state == ChunkState.PENDING, is_due())
-    return tuple(row.id for row in ledger.run(sa.select(chunks.c.id).where(*where).order_by(chunks.c.number)))
+    return sa.select(chunks.c.id).where(*where).order_by(chunks.c.number)
 
 
 def states_of(ledger: Ledger, table_ids: Sequence[int]) -> tuple[tuple[int, TableState], ...]:

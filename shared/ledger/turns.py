@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from shared.ledger.codec import decode_max_load
 from shared.ledger.intervals import seconds
+from shared.ledger.prepared import Prepared, prepared
 from shared.ledger.session import Ledger
 from shared.ledger.states import JOB_ENDS, ChunkState
 from shared.ledger.tables import chunks, jobs, tables
@@ -63,13 +64,24 @@ def hold_turn(ledger: Ledger, chunk_id: int) -> Turn | None:
 
 def turn_of(ledger: Ledger, job_id: int) -> Turn | None:
     """What a job may do now; None where it has no limits."""
-    return _turn(ledger, jobs.c.id == job_id)
+    return _turn(ledger, _limits(job_id, of_table=False))
 
 
-def _turn(ledger: Ledger, which: sa.ColumnElement[bool]) -> Turn | None:
+def _turn_of_table(ledger: Ledger, table_id: int) -> Turn | None:
+    return _turn(ledger, _limits(table_id, of_table=True))
+
+
+@prepared
+def _limits(number: int, *, of_table: bool) -> sa.Select[Any]:
+    """Of a job by its own number, or by that of one of its tables."""
+    here = sa.exists().where(tables.c.id == number, tables.c.job_id == jobs.c.id) if of_table else jobs.c.id == number
     wait = sa.extract("epoch", jobs.c.paced_until - sa.func.clock_timestamp())
     columns = (jobs.c.id, jobs.c.max_load, jobs.c.in_flight, wait.label("wait"))
-    rows = ledger.run(sa.select(*columns).where(which, jobs.c.max_load.is_not(None)))
+    return sa.select(*columns).where(here, jobs.c.max_load.is_not(None))
+
+
+def _turn(ledger: Ledger, asked: Prepared) -> Turn | None:
+    rows = ledger.run(asked)
     if not rows:
         return None
     job = rows[0]
@@ -136,7 +148,7 @@ EVERYTHING_FITS: Final = Room()
 
 def room_for_copies(ledger: Ledger, table_id: int) -> Room:
     """How many chunks of a table may be sent to be copied, what is under way for its job taken into account."""
-    turn = _turn(ledger, _job_of(table_id))
+    turn = _turn_of_table(ledger, table_id)
     if turn is None:
         return EVERYTHING_FITS
     size = sa.cast(sa.func.coalesce(sa.func.sum(chunks.c.source_bytes), 0), sa.BigInteger)
@@ -147,7 +159,7 @@ def room_for_copies(ledger: Ledger, table_id: int) -> Room:
 
 def room_for_comparisons(ledger: Ledger, table_id: int) -> Room:
     """How many chunks of a table may be sent to be compared: only their number is limited, since nothing is written."""
-    turn = _turn(ledger, _job_of(table_id))
+    turn = _turn_of_table(ledger, table_id)
     if turn is None or math.isinf(turn.free):
         return EVERYTHING_FITS
     return Room(chunks=max(0, turn.free - count_comparing(ledger, turn.job_id)))
@@ -160,7 +172,3 @@ def room_in(turn: Turn, *, sent: int, sent_bytes: int) -> Room:
     rate = turn.limits.bytes_per_s
     bytes_ = math.inf if rate is None else rate * _AHEAD_S - sent_bytes
     return Room(chunks=max(0, turn.free - sent), bytes=bytes_)
-
-
-def _job_of(table_id: int) -> sa.ColumnElement[bool]:
-    return sa.exists().where(tables.c.id == table_id, tables.c.job_id == jobs.c.id)
