@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +37,9 @@ _CHANGES: Final = (
 _SECOND_BOUND_S: Final = 150
 """It waits two minutes for a service that is away."""
 _LOOK_S: Final = 0.3
+_MOST_REQUEUES: Final = 10
+"""Of one job: what fails more often has another reason than the storm."""
+_AFTERWARDS_BOUND_S: Final = 300
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +56,13 @@ class SoakJob:
     """Whether it goes on without a command now."""
     ledger_id: int | None = None
     ended: bool = False
+    repaired: bool = False
+    """Whether it is damaged and repaired once it has ended."""
+    taken_back: bool = False
+    """Whether it is rolled back then; where the tables were there before, it keeps what was in them."""
+    requeues: int = 0
+    lost: bool = False
+    """Whether a failover lost all that the ledger knew of it."""
     producers: int = 0
     codes: list[int] = field(default_factory=list)
 
@@ -68,6 +79,7 @@ class Convoy:
         self._stage = stage
         self._source = source
         self._chance = random.Random(f"jobs {seed}")
+        self._later_chance = random.Random(f"after jobs {seed}")
         self._process: subprocess.Popen[bytes] | None = None
         self._log = stage.folder / "producer.log"
         self._number = 0
@@ -99,16 +111,61 @@ class Convoy:
             return self._go_on(state)
         self._process = None
         self.job.codes.append(code)
+        return self._requeued(code, state) if self._words[0] == "requeue" else self._heard(code, state)
+
+    def _heard(self, code: int, state: str | None) -> str:
+        """Judge how the command that waited has ended."""
         if code == 0 and "--detach" in self._words:
             self.job.left = True
             return f"job {self.job.ledger_id} goes on without a command"
+        if code == 1 and state == "failed" and self.job.requeues < _MOST_REQUEUES:
+            return f"the job has failed{self._failures()}; {self._requeue()}"
         if code in _JUDGED and state in _ENDS:
             self.job.ended = True
             return f"job {self.job.ledger_id} is {state}, exit code {code}"
-        expected = code in _GO_ON or (code == _USAGE and state is not None) or (code == 1 and state == "cancelled")
-        if not expected:
+        if not self._is_expected(code, state):
             self.wrong.append(f"the producer ended with {code} while the job is {state}: {self._last_words()}")
         return f"the producer ended with {code}, the job is {state}"
+
+    def _is_expected(self, code: int, state: str | None) -> bool:
+        """Whether a command may end so while its job has not."""
+        if self._stage.failovers and (state is None or code in _JUDGED):  # what was said to it is no longer so
+            return True
+        once_over = state == "cancelled" or self.job.requeues > 0
+        return code in _GO_ON or (code == _USAGE and state is not None) or (code == 1 and once_over)
+
+    def _requeue(self) -> str:
+        self.job.requeues += 1
+        self._words = ["requeue", str(self.job.ledger_id)]
+        return self._start(self._words, "failed")
+
+    def _requeued(self, code: int, state: str | None) -> str:
+        self.job.codes.pop()
+        self.job.left = code == 0
+        if code == _USAGE and state == "failed":  # nothing that another attempt would mend
+            self.job.ended = True
+        elif code not in {0, _USAGE, *_GO_ON}:
+            self.wrong.append(f"producer requeue ended with {code} while the job is {state}: {self._last_words()}")
+        return f"producer requeue ended with {code}, the job is {state}"
+
+    def _failures(self) -> str:
+        """Why chunks and tables of the job failed, each reason once."""
+        question = """
+            SELECT DISTINCT left(regexp_replace(error, '[0-9]+', 'N', 'g'), 200) FROM (
+                SELECT error FROM pgconvoy.chunks WHERE job_id = %(job)s AND state = 'failed' UNION ALL
+                SELECT error FROM pgconvoy.tables WHERE job_id = %(job)s AND state = 'failed') AS failed
+        """
+        with suppress(psycopg2.Error):
+            rows = self._stage.postgres.rows(question.replace("%(job)s", str(self.job.ledger_id)))
+            return "".join(f"\n           because {error}" for (error,) in rows)
+        return ""
+
+    def has_lost_its_end(self) -> bool:
+        """Whether the ledger knows nothing any more of the end that a command told: a failover took that commit."""
+        if self._state() in _ENDS:
+            return False
+        self.job.ended = self.job.left = False
+        return True
 
     def second(self) -> int | None:
         """Let another command wait for the job beside the first; None where it is not recorded or has ended."""
@@ -122,7 +179,7 @@ class Convoy:
         """What those commands said that is not what became of the job, nor that a service was away, or it cancelled."""
         seconds, self._seconds = self._seconds, []
         codes = [process.wait(_SECOND_BOUND_S) for process in seconds]
-        allowed = {self.job.codes[-1], 1, _UNREACHABLE}
+        allowed = {self.job.codes[-1], 1, _UNREACHABLE, *([_USAGE, 0] if self._stage.failovers else [])}
         return [f"a second producer ended with {code}" for code in codes if code not in allowed]
 
     def judge(self) -> list[str]:
@@ -142,10 +199,17 @@ class Convoy:
             found.append(f"job {job.ledger_id} has {chunks} chunks only, less than {_LEAST_CHUNKS}")
         return found
 
+    def command(self, *words: str) -> tuple[int, str]:
+        """Run a command of `producer` on the job in peace; returns its exit code and what it said."""
+        done = self._run([str(_PRODUCER), words[0], str(self.job.ledger_id), *words[1:]], _AFTERWARDS_BOUND_S)
+        return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+
     def begin_next(self) -> None:
         """Go on to another job."""
         self._known = self.job.ledger_id or 0
-        self.job = self._next()
+        before, self.job = self.job, self._next()
+        if before.schema != self.job.schema:  # what was checked would take room for nothing
+            self._stage.postgres.run(f"DROP SCHEMA {before.schema} CASCADE")
         if self.job.again:
             for change in _CHANGES:
                 self._stage.postgres.run(change.format(schema=self.job.schema))
@@ -191,9 +255,13 @@ class Convoy:
         """Draw the next job; as much is drawn for each."""
         self._number += 1
         again, clean, detached = (self._chance.random() < share for share in (0.3, 0.4, 0.4))
-        again = again and self._number > 1
+        repaired, taken_back = (self._later_chance.random() < share for share in (0.5, 0.4))
+        before = self.job if self._number > 1 else None
+        again = before is not None and (before.again if before.taken_back else again)
         return SoakJob(
-            schema=self.job.schema if again else f"soak_{self._number}",
+            schema=before.schema if before is not None and (again or before.taken_back) else f"soak_{self._number}",
+            repaired=repaired,
+            taken_back=taken_back,
             # Rows without a key would come a second time.
             excluded=(*(["lines"] if again else []), *(["dirty"] if clean else [])),
             detached=detached,
@@ -203,6 +271,8 @@ class Convoy:
     def _go_on(self, state: str | None) -> str | None:
         """Start the next command that the job needs: none while it goes on by itself."""
         over = state in _ENDS or state == "cancelled"
+        if state is None:
+            self.job.left = False
         if self.job.left and not over:
             return None
         self._words = ["resume", str(self.job.ledger_id)] if state is not None else self._words_of_start()
@@ -233,16 +303,17 @@ class Convoy:
 
     def _words_of_start(self) -> list[str]:
         excluded = [word for table in self.job.excluded for word in ("--exclude", table)]
-        return ["start", "--source", str(self._source), "--schema", self.job.schema, *excluded]
+        kept = ["--undo-log"] if self.job.again and self.job.taken_back else []
+        return ["start", "--source", str(self._source), "--schema", self.job.schema, *kept, *excluded]
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, command: list[str], bound_s: float = _ASK_BOUND_S) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             command,
             env=self._environment(),
             cwd=self._stage.folder,
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=_ASK_BOUND_S,
+            timeout=bound_s,
             check=False,
         )
 

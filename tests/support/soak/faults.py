@@ -14,16 +14,13 @@ import psycopg2
 import redis
 from faultkit import Act
 
+from soak import server_faults
+from soak.server_faults import Later, NothingHitError
 from soak.stage import CONTROLLER, SECOND_CONTROLLER, WORKERS, Stage
 from soak.storm import Step
 
-Later = Callable[[], None]
 _TERM_BOUND_S: Final = 60
 """A worker that was asked to end lets its tasks end for 20 s, then gives them back; the Compose file waits so long."""
-
-
-class NothingHitError(Exception):
-    """What the fault would hit is not there now."""
 
 
 class Faults:
@@ -267,6 +264,17 @@ class Faults:
     def _cancel_job(self, _: Step) -> str:
         return "" if self._ask("cancel") else "nobody answered"
 
+    def _requeue_job(self, _: Step) -> str:
+        if not self._failed_chunks():
+            raise NothingHitError
+        return "" if self._ask("requeue") else "nobody answered"
+
+    def _failed_chunks(self) -> bool:
+        question = "SELECT 1 FROM pgconvoy.chunks WHERE state = 'failed' LIMIT 1"
+        with suppress(psycopg2.Error):
+            return bool(self._stage.postgres.rows(question))
+        return False
+
 
 def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
@@ -274,6 +282,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
             os.killpg(-pid, number)
         else:
             os.kill(pid, number)
+
+
+def _of_the_server(fault: Callable[[Stage, Step, server_faults.After], str]) -> Callable[[Faults, Step], str]:
+    return lambda faults, step: fault(faults._stage, step, faults._after)
 
 
 FAULTS: Final[dict[str, Callable[[Faults, Step], str]]] = {
@@ -308,4 +320,9 @@ FAULTS: Final[dict[str, Callable[[Faults, Step], str]]] = {
     "a second producer": Faults._second_producer,
     "pause": Faults._pause_job,
     "cancel": Faults._cancel_job,
+    "requeue": Faults._requeue_job,
+    "failover to a standby that lacks commits": _of_the_server(server_faults.failover),
+    "the target's disk is full": _of_the_server(server_faults.full_disk),
+    "no connection is left": _of_the_server(server_faults.no_connection),
+    "somebody else holds a table": _of_the_server(server_faults.lock_table),
 }

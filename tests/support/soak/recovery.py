@@ -79,6 +79,10 @@ class Recovery:
         for lost in self._waiting:
             lost.quiet = False
 
+    def forget(self) -> None:
+        """Wait for no chunk any more: the ledger has lost its last commits."""
+        self._waiting.clear()
+
     @property
     def is_quiet_wait(self) -> bool:
         """Whether a chunk is waited for while nothing else is broken."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from fleetkit.processes import tail
 
+from soak.afterwards import Afterwards
 from soak.convoy import Convoy
 from soak.faults import Faults, NothingHitError
 from soak.recovery import Recovery
@@ -23,8 +24,9 @@ _JOB_BOUND_S: Final = 420
 _SETTINGS: Final = {
     "PGCONVOY_CHUNK_MB": "0.045",
     "PGCONVOY_BUILD_APART_MB": "0.5",  # some keys and indexes are tasks of their own
-    "PGCONVOY_MAX_ATTEMPTS": "100",  # the storm is no poison
+    "PGCONVOY_MAX_ATTEMPTS": "3",  # so that some chunks fail, and are requeued
     "PGCONVOY_RETRY_DELAY_S": "0.2",
+    "PGCONVOY_LOCK_TIMEOUT_S": "1",
 }
 _DAMAGES: Final = {
     "people": "UPDATE {schema}.people SET ratio = 0.1000000000000001 WHERE id = (SELECT max(id) FROM {schema}.people)",
@@ -67,6 +69,7 @@ class Soak:
             self._convoy = Convoy(stage, source, self._seed)
             self._faults = Faults(stage, lambda: self._convoy.producer_pid, self._convoy.ask, self._convoy.second)
             self._recovery = Recovery(stage.postgres)
+            self._afterwards = Afterwards(stage.postgres, self._convoy, self._tell)
             try:
                 self._weather()
                 self._prove_the_check()
@@ -101,10 +104,21 @@ class Soak:
             self._tick()
 
     def _tick(self) -> None:
-        for what in (*self._faults.go_on(), *self._recovery.look(), self._convoy.look()):
+        self._go_on()
+        for what in (*self._recovery.look(), self._convoy.look()):
             if what:
                 self._tell(what)
         time.sleep(_TICK_S)
+
+    def _go_on(self, *, everything: bool = False) -> None:
+        failovers = self._stage.failovers
+        for what in self._faults.go_on(everything=everything):
+            if what:
+                self._tell(what)
+        if self._stage.failovers > failovers:
+            lost = self._stage.postgres.lost_bytes
+            self._tell(f"the failover lost {'an unknown number of' if lost is None else lost} bytes of the log")
+            self._recovery.forget()
 
     def _is_over(self) -> bool:
         return time.monotonic() - self._begun > self._minutes * 60
@@ -138,8 +152,7 @@ class Soak:
     def _calm(self) -> None:
         """Let everything go on that was stopped, and wait until it does."""
         while self._faults.held:
-            for what in self._faults.go_on(everything=True):
-                self._tell(what)
+            self._go_on(everything=True)
             self._stage.await_servers()
             time.sleep(_TICK_S)
         self._stage.postgres_wire.disarm()
@@ -160,14 +173,22 @@ class Soak:
         if not self._convoy.job.ended:
             return False
         self._calm()
-        found = self._convoy.judge()
+        if self._convoy.has_lost_its_end():
+            self._tell(f"job {self._convoy.job.ledger_id} had ended, which the standby does not know")
+            return True
+        found = self._afterwards.repair() if self._convoy.job.repaired else []
+        found += self._convoy.judge()
         job = self._convoy.job
         self._tell(f"job {job.ledger_id} checked after {job.producers} producers: {len(found)} findings")
         self._wrong += found
         self._jobs += 1
         if found or self._is_over():
             return False
+        self._wrong += self._afterwards.take_back() if self._convoy.job.taken_back else []
+        if self._wrong:
+            return False
         self._convoy.begin_next()
+        self._afterwards.remember()
         return True
 
     def _prove_the_check(self) -> None:

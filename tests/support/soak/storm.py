@@ -37,6 +37,11 @@ WEIGHTS: Final = {
     "a second producer": 2,
     "pause": 2,
     "cancel": 1,
+    "requeue": 2,
+    "failover to a standby that lacks commits": 2,
+    "the target's disk is full": 2,
+    "no connection is left": 1,
+    "somebody else holds a table": 2,
 }
 """How often each comes, beside the others."""
 _LEAST_PAUSE_S: Final = 1.0
