@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.tables import compare_table
 from shared.errors import ConvoyError, TransientError, UnreachableError
-from shared.ledger.begun import begin_step, end_step
+from shared.ledger.begun import begin_step, end_step, release_step
 from shared.ledger.builds import forget_builds, read_builds, record_builds
 from shared.ledger.comparisons import (
     mismatches_of_chunks,
@@ -41,6 +42,7 @@ from workers.failures import noted_and_left_to_rescue
 from workers.kept import swells
 from workers.objects import Built, build_table, existing_objects, missing_builds
 from workers.planned_builds import is_large, new_builds
+from workers.stopping import given_back_at_exit
 
 
 @noted_and_left_to_rescue(note_table)
@@ -111,7 +113,8 @@ def _end(ledger: Ledger, table_id: int, to: TableState, error: str | None = None
 def _counted(step: Callable[[WorkerContext, int], bool], context: WorkerContext, table_id: int) -> bool:
     """Take a step that was noted as begun; what is left of the note then tells of a process that was lost."""
     try:
-        return step(context, table_id)
+        with given_back_at_exit(context, partial(release_step, table_id=table_id)):
+            return step(context, table_id)
     except Exception:
         with suppress(SQLAlchemyError, ConvoyError), context.store.transaction() as ledger:
             end_step(ledger, table_id)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.compare.chunks import compare_chunk
-from shared.ledger.begun import begin_comparison
+from shared.ledger.begun import begin_comparison, release_comparison
 from shared.ledger.comparisons import (
     hold_uncompared,
     record_compare_failure,
@@ -23,6 +24,7 @@ from workers.context import WorkerContext
 from workers.failures import is_surprise, left_to_rescue, sentence_of
 from workers.kept import swells
 from workers.retrying import delay_before_retry
+from workers.stopping import given_back_at_exit
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,11 @@ def _verify(context: WorkerContext, chunk_id: int) -> str:
         refused = begin_comparison(ledger, chunk_id, most=context.settings.max_attempts)
     if refused is not None:
         return refused
+    with given_back_at_exit(context, partial(release_comparison, chunk_id=chunk_id)):
+        return _compare(context, chunk_id)
+
+
+def _compare(context: WorkerContext, chunk_id: int) -> str:
     with context.store.transaction() as ledger:
         chunk = hold_uncompared(ledger, chunk_id)
         if chunk is None:
