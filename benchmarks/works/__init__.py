@@ -15,6 +15,7 @@ from benchmarks.works import (
     planning,
     scaling,
     second_job,
+    undo,
 )
 
 WORKS: dict[str, Callable[[Bench], Section]] = {
@@ -23,6 +24,7 @@ WORKS: dict[str, Callable[[Bench], Section]] = {
     "wide": against_peers.wide,
     "blobs": against_peers.blobs,
     "again": second_job.measure,
+    "undo": undo.measure,
     "planning": planning.measure,
     "tables": many_tables.measure,
     "chunks": chunk_overhead.measure,
