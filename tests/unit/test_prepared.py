@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import psycopg2
 
 from shared.ledger.prepared import Prepared, prepared
 from shared.ledger.states import ChunkState
@@ -13,7 +13,7 @@ ROWS = sa.Table("rows", sa.MetaData(), sa.Column("id", sa.BigInteger), sa.Column
 
 def text_of(statement: Prepared) -> str:
     """What PostgreSQL is sent, with its values."""
-    compiled = statement.statement.compile(dialect=postgresql.dialect())  # type: ignore[attr-defined]
+    compiled = statement.statement.compile(dialect=psycopg2.dialect())  # type: ignore[attr-defined]
     return " ".join(str(compiled).split()) % {name: repr(value) for name, value in statement.values.items()}
 
 
@@ -37,11 +37,11 @@ def test_what_is_no_number_and_no_text_is_a_part_of_the_statement() -> None:
 
     @prepared
     def find(number: int, state: ChunkState, *, lock: bool) -> sa.Select[tuple[int]]:
-        found = sa.select(ROWS.c.id).where(ROWS.c.id == number, sa.literal_column(f"'{state}'") == ROWS.c.name)
+        found = sa.select(ROWS.c.id).where(ROWS.c.id == number, ROWS.c.name == sa.literal_column(f"'{state}'"))
         return found.with_for_update() if lock else found
 
     free = find(1, ChunkState.COPIED, lock=False)
     held = find(2, state=ChunkState.FAILED, lock=True)
-    assert text_of(free) == "SELECT rows.id FROM rows WHERE rows.id = 1 AND 'copied' = rows.name"
-    assert text_of(held) == "SELECT rows.id FROM rows WHERE rows.id = 2 AND 'failed' = rows.name FOR UPDATE"
+    assert text_of(free) == "SELECT rows.id FROM rows WHERE rows.id = 1 AND rows.name = 'copied'"
+    assert text_of(held) == "SELECT rows.id FROM rows WHERE rows.id = 2 AND rows.name = 'failed' FOR UPDATE"
     assert find(3, ChunkState.COPIED, lock=False).statement is free.statement
