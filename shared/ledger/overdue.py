@@ -3,6 +3,11 @@
 A peer that vanished is noticed by keepalives. Where something on the line answers those (a proxy that carries nothing
 any more), PostgreSQL waits for the rows of a COPY without end, and no time-out of its own counts there: neither
 statement_timeout, nor transaction_timeout, nor the one for idle transactions.
+
+Builds, comparisons and a job's end need none of this: their server works by itself and then waits for the next
+statement, idle in its transaction, which PostgreSQL ends after `idle_timeout_s`. Only who looks at a table as a whole
+may be idle for as long as any task may run (`LONGEST_BUILD_S`): of two sessions at a comparison one is always idle, and
+from the server's side nobody can tell a long one from one whose worker is behind a stalled line.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from producerkit import ledger_rows
 from producer.records import JobEnd
 from shared.errors import ConvoyError
 from shared.ledger.states import JobState
+from workers.build_index import build_index
 from workers.copy_chunk import copy_chunk
+from workers.finish_table import finish_table
 
 ROWS_FOLLOW = b"FROM STDIN"
 """What begins a COPY into the target; what the driver reads is a COPY too, but the other way."""
@@ -132,6 +134,28 @@ def test_whom_a_stalled_line_holds_is_overtaken(stall: Callable[[Wire], Fault], 
     wire.go_on()
     assert "copied" not in stuck.result()
     finish(rig)
+
+
+def test_a_build_whose_line_stalls_is_given_free_by_postgresql(make_rig: Callable[..., Rig], wire: Wire) -> None:
+    """The index is made and its answer never comes: the transaction is idle then, which PostgreSQL ends by itself."""
+    rig = make_rig(build_apart_mb=0)
+    first, second = rig.context(idle_timeout_s=LEASE), rig.context()
+    assert all(copy_chunk(second, chunk_id).startswith("copied ") for chunk_id in rig.ids())
+    ((table_id,),) = ledger_rows(rig.direct, "SELECT id FROM pgconvoy.tables WHERE source_name = 't'")
+    finish_table(second, table_id)
+    fault = wire.arm(Act.STALL_ANSWER, b" INDEX ")
+    stuck = InBackground(lambda: build_index(first, 1))
+    fault.await_done()
+
+    def rescued() -> bool:
+        rig.rescue()
+        return ledger_rows(rig.direct, "SELECT DISTINCT state FROM pgconvoy.builds") == [("pending",)]
+
+    await_true(rescued, "the build is put back")
+    assert stuck.running
+    finish(rig)
+    wire.go_on()
+    assert "not ours any more" in stuck.result()
 
 
 def test_a_line_that_breaks_again_and_again_delays_a_job_and_no_more(make_rig: Callable[..., Rig], wire: Wire) -> None:

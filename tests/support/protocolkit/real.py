@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
 import psycopg2
@@ -24,10 +24,6 @@ from shared.ledger.session import SqlAlchemyLedger
 from shared.ledger.splitting import replace_if_current
 from shared.ledger.states import JOB_ENDS, BuildState, ChunkState, JobState, TableState
 from shared.ledger.steps import Step
-from shared.ledger.tables import builds as builds_table
-from shared.ledger.tables import chunks as chunks_table
-from shared.ledger.tables import jobs as jobs_table
-from shared.ledger.tables import tables as tables_table
 from shared.records.builds import Build as BuildRecord
 from shared.records.builds import BuildOutcome, NewBuild
 from shared.records.keys import KeyRange, decode_range
@@ -52,6 +48,14 @@ _HOLDING: Final = frozenset(
     }
 )
 """Phases in which a worker has a transaction open, which holds a row."""
+_EVERYTHING: Final = sa.text("""
+    SELECT (SELECT to_jsonb(j) FROM pgconvoy.jobs j WHERE id = :job) AS job,
+           (SELECT to_jsonb(t) FROM pgconvoy.tables t WHERE job_id = :job) AS of_table,
+           (SELECT coalesce(jsonb_agg(c), '[]') FROM pgconvoy.chunks c WHERE job_id = :job) AS chunks,
+           (SELECT coalesce(jsonb_agg(b), '[]') FROM pgconvoy.builds b WHERE job_id = :job) AS builds,
+           ARRAY (SELECT key FROM public.rows WHERE job = :job) AS keys_there
+""")
+"""In one statement: it is asked after every step."""
 _LOCK_TIMEOUT: Final = "2s"
 """The model says who has to wait; where it says that nobody has to, nobody may."""
 
@@ -171,10 +175,6 @@ class RealLedger:
         with self.store.transaction() as ledger:
             ledger.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             yield ledger
-        with self.store.transaction() as ledger:
-            which = chunks_table.c.job_id == self.job_id
-            rows = ledger.run(sa.select(chunks_table.c.id, chunks_table.c.number).where(which))
-            self.queue.numbers = {row.id: row.number - 1 for row in rows}
 
     def _send(self, _ledger: Transaction) -> None:
         """By the dispatcher's own transactions, afterwards."""
@@ -296,8 +296,6 @@ class RealLedger:
         ]
         assert replace_if_current(worker.ledger, worker.chunk, parts) is not None
         worker.end(commit=True)
-        with self._act():
-            pass  # for the new numbers
 
     def _stay_whole(self, worker: RealWorker, before: State) -> None:
         assert worker.chunk is not None
@@ -377,15 +375,13 @@ class RealLedger:
 
     def ledger(self, model: Ledger) -> Ledger:
         """What the real ledger says, in the model's words; what the model alone remembers is taken from there."""
-        with self.store.transaction() as ledger:
-            job = ledger.run(sa.select(jobs_table).where(jobs_table.c.id == self.job_id))[0]
-            table = ledger.run(sa.select(tables_table).where(tables_table.c.id == self.table_id))[0]
-            chunks = ledger.run(sa.select(chunks_table).where(chunks_table.c.job_id == self.job_id))
-            made = ledger.run(sa.select(builds_table).where(builds_table.c.job_id == self.job_id))
-            rows = ledger.run(sa.text("SELECT key FROM public.rows WHERE job = :job").bindparams(job=self.job_id))
-        there = Counter(row.key for row in rows)
-        by_number = {row.number - 1: row for row in chunks}
-        by_name = {row.name: row for row in made}
+        with self.store.alone() as ledger:
+            (found,) = ledger.run(_EVERYTHING.bindparams(job=self.job_id))
+        job, table = SimpleNamespace(**found.job), SimpleNamespace(**found.of_table)
+        there = Counter(found.keys_there)
+        by_number = {each["number"] - 1: SimpleNamespace(**each) for each in found.chunks}
+        by_name = {each["name"]: SimpleNamespace(**each) for each in found.builds}
+        self.queue.numbers = {row.id: number for number, row in by_number.items()}
         assert table.planned == (self._planned == self.world.chunks)
         return model._replace(
             rows=tuple(there[key] for key in range(len(model.rows))),
