@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -24,10 +25,11 @@ _JOB_BOUND_S: Final = 420
 _SETTINGS: Final = {
     "PGCONVOY_CHUNK_MB": "0.045",
     "PGCONVOY_BUILD_APART_MB": "0.5",  # some keys and indexes are tasks of their own
-    "PGCONVOY_MAX_ATTEMPTS": "3",  # so that some chunks fail, and are requeued
     "PGCONVOY_RETRY_DELAY_S": "0.2",
     "PGCONVOY_LOCK_TIMEOUT_S": "1",
 }
+_ATTEMPTS: Final = (1, 2, 5)
+"""What a chunk may get: under few some fail, and are requeued."""
 _DAMAGES: Final = {
     "people": "UPDATE {schema}.people SET ratio = 0.1000000000000001 WHERE id = (SELECT max(id) FROM {schema}.people)",
     "files": "DELETE FROM {schema}.files WHERE id = (SELECT min(id) FROM {schema}.files)",
@@ -64,7 +66,9 @@ class Soak:
         """Soak until the time is over and the last job has ended; returns whether everything held."""
         self._tell(f"seed {self._seed}, {self._minutes:g} minutes, folder {self._folder}")
         source = make_soak_source(self._folder / "source.db", seed=self._seed)
-        with Stage(self._folder, _SETTINGS) as stage:
+        attempts = random.Random(f"attempts {self._seed}").choice(_ATTEMPTS)
+        self._tell(f"attempts a chunk gets before it is failed: {attempts}")
+        with Stage(self._folder, _SETTINGS | {"PGCONVOY_MAX_ATTEMPTS": str(attempts)}) as stage:
             self._stage = stage
             self._convoy = Convoy(stage, source, self._seed)
             self._faults = Faults(stage, lambda: self._convoy.producer_pid, self._convoy.ask, self._convoy.second)
