@@ -12,7 +12,7 @@ from rich.text import Text
 
 from producer.print_status import progress_view
 from producer.records import JobProgress, TableLine
-from producer.wording import bad, count, counted, one_line, percent, phase, rate, size, span, state
+from producer.wording import count, counted, one_line, percent, phase, rate, size, span, state
 from shared.ledger.states import TABLE_ENDS, TableState
 from shared.redact import redact
 
@@ -105,13 +105,13 @@ def listener_for(out: Console, err: Console) -> Listening:
 
 def table_ended(table: TableLine, *, copied: bool = True) -> str:
     """One line for a table that has ended; its speed only where it was copied just now, and was worth timing."""
-    doubts = [f"{bad(table.rejects)} rejects"] if table.rejects else []
-    doubts += [f"{bad(table.mismatches)} mismatches"] if table.mismatches else []
+    doubts = [counted(table.rejects, "reject")] if table.rejects else []
+    doubts += [counted(table.mismatches, "mismatch", "mismatches")] if table.mismatches else []
     doubts += [one_line(table.error)] if table.error and not table.mismatches else []
     speed = f" at {rate(table.bytes_per_s)}" if copied and table.bytes >= _WORTH_TIMING else ""
     verified = ", verified" if table.chunks and table.verified == table.chunks else ""
     about = "".join(f"; {doubt}" for doubt in doubts)
-    return f"table {one_line(table.name)} {state(table.state)}: {count(table.rows)} rows{speed}{verified}{about}"
+    return f"table {one_line(table.name)} {state(table.state)}: {counted(table.rows, 'row')}{speed}{verified}{about}"
 
 
 def summary(progress: JobProgress) -> str:
