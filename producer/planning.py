@@ -49,6 +49,12 @@ def refuse_contradictions(options: JobOptions) -> None:
             "and no log brings it back; back it up, or copy into another schema with --schema"
         )
         raise OperatorError(msg)
+    if options.undo_log and options.schema_only:
+        msg = (
+            "--undo-log and --schema-only exclude each other: no row is written, so there is nothing to keep; tables "
+            "that the job makes can be taken back without it"
+        )
+        raise OperatorError(msg)
     if options.data_only and options.recreate:
         msg = "--data-only and --recreate exclude each other: --data-only copies into tables that are there"
         raise OperatorError(msg)
