@@ -44,7 +44,9 @@ _START_LOCK: Final = 0x70676376
 """Advisory lock that only one starting producer holds at a time ('pgcv' in ASCII)."""
 _ERROR_LENGTH: Final = 2000
 _OF_OBJECTS: Final = frozenset({"grades", "objects", "versions", "unreadable"})
-_BRIEF: Final = tuple(sa.literal([], JSONB).label(c.name) if c.name in _OF_OBJECTS else c for c in jobs.c)
+_BRIEF: Final = tuple(
+    sa.literal_column("'[]'::jsonb", JSONB).label(c.name) if c.name in _OF_OBJECTS else c for c in jobs.c
+)
 """A job's columns where nobody asks for what it says of its objects."""
 _ROWS_A_STATEMENT: Final = 200
 """Rows that one INSERT records: a round trip is then nothing beside them, and the statement stays under a megabyte."""

@@ -9,7 +9,7 @@ the careful one. The ledger's statements must run on that same connection, so th
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -22,7 +22,9 @@ from sqlalchemy.sql.elements import ClauseElement
 from shared.ledger.prepared import Prepared
 
 _DOLLAR_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
-"""Renders ``$1::BIGINT``: ADBC prepares statements itself and binds by place."""
+"""Renders ``$1::BIGINT``, as ADBC and PREPARE take it: both bind by place."""
+_KNOWN = "prepared"
+"""What of a connection's `info` names the statements that its session knows."""
 
 
 class Ledger(Protocol):
@@ -40,11 +42,19 @@ class SqlAlchemyLedger:
 
     def run(self, statement: Executable | Prepared) -> Sequence[Any]:
         """Execute a statement and return its rows."""
-        if isinstance(statement, Prepared):
-            result = self.connection.execute(statement.statement, statement.values)
-        else:
-            result = self.connection.execute(statement)
+        result = self._execute(statement) if isinstance(statement, Prepared) else self.connection.execute(statement)
         return result.all() if result.returns_rows else ()
+
+    def _execute(self, statement: Prepared) -> sa.CursorResult[Any]:
+        """Execute a statement that this session of PostgreSQL's has read and planned, after its first time."""
+        rendered = _compiled_once(statement.statement)
+        known: set[str] = self.connection.info.setdefault(_KNOWN, set())
+        if statement.name not in known:
+            self.connection.exec_driver_sql(f"PREPARE {statement.name} AS {rendered}")
+            known.add(statement.name)  # a rollback does not take it away
+        values = _values(rendered, statement.values)
+        places = f" ({', '.join(['%s'] * len(values))})" if values else ""
+        return self.connection.exec_driver_sql(f"EXECUTE {statement.name}{places}", values)
 
 
 def wait_for_disk(ledger: SqlAlchemyLedger) -> None:
@@ -54,13 +64,19 @@ def wait_for_disk(ledger: SqlAlchemyLedger) -> None:
 
 def _compiled(statement: Executable) -> SQLCompiler:
     assert isinstance(statement, ClauseElement)  # noqa: S101 - narrows the type: Core statements only
-    compiled = statement.compile(dialect=_DOLLAR_DIALECT)
+    compiled = statement.compile(dialect=_DOLLAR_DIALECT, compile_kwargs={"render_postcompile": True})
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - DDL has no place in the ledger's statements
     return compiled
 
 
 _compiled_once = functools.cache(_compiled)
 """For statements that outlive their use."""
+
+
+def _values(compiled: SQLCompiler, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """In the order of their places."""
+    given = compiled.params | dict(values)
+    return tuple(given[name] for name in compiled.positiontup or ())
 
 
 class ArrowLedger:
@@ -72,11 +88,10 @@ class ArrowLedger:
     def run(self, statement: Executable | Prepared) -> Sequence[Any]:
         """Execute a statement and return its rows."""
         if isinstance(statement, Prepared):
-            compiled, values = _compiled_once(statement.statement), statement.values
+            compiled, given = _compiled_once(statement.statement), statement.values
         else:
-            compiled, values = _compiled(statement), {}
-        given = compiled.construct_params(values)
-        parameters = tuple(given[name] for name in compiled.positiontup or ())
+            compiled, given = _compiled(statement), {}
+        parameters = _values(compiled, given)
         with self._connection.cursor() as cursor:
             cursor.execute(str(compiled), parameters or None)
             return tuple(cursor.fetchall())

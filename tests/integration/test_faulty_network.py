@@ -22,7 +22,7 @@ ROWS_FOLLOW = b"FROM STDIN"
 """What begins a COPY into the target; what the driver reads is a COPY too, but the other way."""
 SEND_ROWS = b"G\0\0\0\x0f\x01\0\x04"
 """The server's word that it takes four columns in binary form (CopyInResponse)."""
-CLAIM = b"UPDATE pgconvoy.chunks SET"
+CLAIM = b"EXECUTE attempts_claim"
 LEASE = 3
 """Seconds that PostgreSQL waits for a silent client, and that a task may take, in these tests."""
 
