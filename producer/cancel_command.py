@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from producer import arguments as given
-from producer import commands, print_status, printing
-from producer.records import JobProgress
-from producer.session import settings_of
-from producer.wording import counted
-from shared.ledger.states import TableState
+
+if TYPE_CHECKING:
+    from producer.records import JobProgress
 
 
 def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
     """End a job: chunks that run end, indexes in the making are given up, chunks that wait are not begun."""
+    from producer import print_status, printing
+    from producer.cancelling import cancel as cancel_job
+    from producer.session import settings_of
+
     out = printing.err() if as_json else printing.out()
     settings = settings_of(target=target)
-    progress = commands.cancel(settings, job, lambda text: out.print(text, soft_wrap=True, highlight=False))
+    progress = cancel_job(settings, job, lambda text: out.print(text, soft_wrap=True, highlight=False))
     if as_json:
         printing.print_json(progress)
         return
@@ -27,6 +30,9 @@ def cancel(job: given.Job = None, *, target: given.Target = None, as_json: given
 
 def _what_remains(progress: JobProgress) -> Iterator[str]:
     """What is there and what is not, and how to go on from here."""
+    from producer.wording import counted
+    from shared.ledger.states import TableState
+
     complete = sum(table.state == TableState.COMPLETED for table in progress.tables)
     tables = counted(len(progress.tables), "table")
     yield f"what is copied stays: {complete} of {tables} complete, {counted(progress.rows, 'row')} in all"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from time import sleep
 from typing import Final
 
-from producer.records import JobInterruptedError
-from producer.services import Target
+from producer.reading import job_id_of, progress_of
+from producer.records import JobInterruptedError, JobProgress
+from producer.services import Target, open_ledger
 from producer.wording import counted, state
 from shared.errors import OperatorError
 from shared.ledger.jobs import cancel_job, read_job
@@ -16,6 +17,7 @@ from shared.ledger.states import JOB_ENDS
 from shared.ledger.suspended import end_idle_chunks, is_suspended
 from shared.ledger.turns import count_copying
 from shared.setting_aside import put_back_if_idle
+from shared.settings import Settings
 from shared.target.build_sessions import end_builds
 
 _LOOK_S: Final = 0.1
@@ -23,7 +25,25 @@ _BUILD_LOOKS: Final = 20
 """PostgreSQL ends a build within milliseconds; two seconds later it is left to end by itself."""
 
 
-def cancel_and_drain(target: Target, job_id: int, tell: Callable[[str], None]) -> None:
+def cancel(settings: Settings, job_id: int | None, tell: Callable[[str], None] = lambda _text: None) -> JobProgress:
+    """End a job: chunks that run are waited for, indexes in the making are given up, what waits is not begun.
+
+    Args:
+        settings: Where the ledger is.
+        job_id: The job; None: the latest.
+        tell: Is told what is waited for.
+
+    Raises:
+        OperatorError: where the job has ended already, and nothing of it runs any more.
+        JobInterruptedError: after Ctrl-C; the job is cancelled all the same.
+    """
+    with open_ledger(settings) as target:
+        job_id = job_id_of(target, job_id)
+        _cancel_and_drain(target, job_id, tell)
+        return progress_of(target, job_id)
+
+
+def _cancel_and_drain(target: Target, job_id: int, tell: Callable[[str], None]) -> None:
     """End a job and wait until nobody works at its chunks any more; harmless when run again after an interruption.
 
     Args:

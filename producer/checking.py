@@ -6,7 +6,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -15,11 +15,13 @@ from producer.services import Target, has_embedded_data, open_target
 from producer.tuning import check_server_settings
 from producer.views import Finding, Outcome
 from producer.worker_count import CONNECTIONS, PRODUCER_CONNECTIONS, choose_workers, workers_for
-from shared.broker import Broker
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.ledger.upgrade import check_ledger, ledger_exists
 from shared.settings import Settings, shown
 from shared.source.sqlite_file import path_of, url_of
+
+if TYPE_CHECKING:
+    from shared.broker import Broker
 
 _PROBE_S: Final = 3.0
 """Workers answer within milliseconds; one that is just starting needs a moment."""
@@ -106,7 +108,7 @@ def _check_broker(settings: Settings, answers: dict[str, dict[str, Any]]) -> Ite
     yield finding
     if finding.outcome is not Outcome.OK:
         return
-    answers.update(Broker(settings).probe({"url": _absolute_source(settings)}, timeout_s=_PROBE_S))
+    answers.update(_broker(settings).probe({"url": _absolute_source(settings)}, timeout_s=_PROBE_S))
     if not answers:
         text = f"none answers at {shown(settings.broker_url)}: start some with `{_WORKER_COMMAND}`"
         yield Finding(what="workers", outcome=Outcome.UNREACHABLE, text=text)
@@ -118,9 +120,15 @@ def _check_broker(settings: Settings, answers: dict[str, dict[str, Any]]) -> Ite
         yield Finding(what="queues", outcome=Outcome.WRONG, text=text)
 
 
+def _broker(settings: Settings) -> Broker:
+    from shared.broker import Broker  # noqa: PLC0415 - Celery, which who has no broker can do without
+
+    return Broker(settings)
+
+
 def _connect_broker(settings: Settings) -> str:
     refuse_lonely_broker(settings)
-    Broker(settings).check()
+    _broker(settings).check()
     return f"{shown(settings.broker_url)} answers"
 
 

@@ -1,4 +1,7 @@
-"""`producer`: parses, calls, prints, maps errors to exit codes. What commands do stands in `producer.commands`."""
+"""`producer`: parses, calls, prints, maps errors to exit codes. What commands do stands in `producer.commands`.
+
+A command imports what it works with when it is chosen: a mistyped option need not wait for Arrow and Celery.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,19 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
 
 from producer import arguments as given
-from producer import (
-    cancel_command,
-    commands,
-    pause_commands,
-    print_end,
-    print_plan,
-    print_status,
-    printing,
-    rollback_command,
-    start_commands,
-    throttle_command,
-)
-from producer.checking import check as check_everything
-from producer.checking import exit_code_of_check
+from producer import cancel_command, pause_commands, rollback_command, start_commands, throttle_command
 from producer.failing import DEBUG_VARIABLE, explain
 from producer.interrupting import interrupt_once
-from producer.records import JobProgress, exit_code_of
-from producer.repairing import verify_and_repair
-from producer.session import finish, listening, settings_of
-from producer.wording import counted
 from shared.errors import ExitCode
+
+if TYPE_CHECKING:
+    from producer.records import JobProgress
 
 _LIMIT = 100
 """Rejects that are listed unless asked otherwise: a few screens."""
@@ -75,6 +62,8 @@ def _program(
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
     if show_version:
+        from importlib.metadata import version
+
         sys.stdout.write(f"pgconvoy {version('pgconvoy')}\n")
         raise typer.Exit
 
@@ -88,23 +77,23 @@ def status(
     as_json: given.Json = False,
 ) -> None:
     """Show where a job is: chunks, rows, speed and time left of each table."""
+    from producer import looking
+    from producer.records import exit_code_of
+    from producer.session import settings_of, watching
+
     settings = settings_of(target=target)
     if not watch:
-        _show_status(commands.status(settings, job), as_json=as_json)
+        _show_status(looking.status(settings, job), as_json=as_json)
         return
-    if as_json or not printing.out().is_terminal:
-        with listening(as_json=as_json) as listener:
-            progress = commands.watch(settings, job, listener.show)
-    else:
-        with Live(console=printing.out(), transient=True, auto_refresh=False) as live:
-            progress = commands.watch(
-                settings, job, lambda seen: live.update(print_status.status_view(seen), refresh=True)
-            )
+    with watching(as_json=as_json) as show:
+        progress = looking.watch(settings, job, show)
     _show_status(progress, as_json=as_json)
     raise typer.Exit(exit_code_of(progress.state))
 
 
 def _show_status(progress: JobProgress, *, as_json: bool) -> None:
+    from producer import print_status, printing
+
     if as_json:
         printing.print_json(progress)
     else:
@@ -114,7 +103,10 @@ def _show_status(progress: JobProgress, *, as_json: bool) -> None:
 @app.command()
 def jobs(*, target: given.Target = None, as_json: given.Json = False) -> None:
     """List all jobs, latest first."""
-    found = commands.jobs(settings_of(target=target))
+    from producer import looking, print_status, printing
+    from producer.session import settings_of
+
+    found = looking.jobs(settings_of(target=target))
     if as_json:
         printing.print_json(found)
     else:
@@ -139,6 +131,9 @@ def requeue(
     as_json: given.Json = False,
 ) -> None:
     """Put failed chunks back into the queue; with a local fleet, wait for the job then."""
+    from producer import commands
+    from producer.session import finish, listening, settings_of
+
     given.refuse_together("--failed", "--table", both=failed and table is not None)
     settings = settings_of(target=target, broker=broker, workers=workers)
     with listening(as_json=as_json) as listener:
@@ -157,6 +152,9 @@ def resume(
     as_json: given.Json = False,
 ) -> None:
     """Go on with a job: rebuild whatever the queue lost, and wait for its end."""
+    from producer import commands
+    from producer.session import finish, listening, settings_of
+
     settings = settings_of(target=target, broker=broker, workers=workers)
     with listening(as_json=as_json) as listener:
         end = commands.resume(settings, job, listener, detach=detach)
@@ -183,9 +181,13 @@ def verify(
     as_json: given.Json = False,
 ) -> None:
     """Compare every value of both sides again; exits with 1 and names what differs."""
+    from producer.commands import verify as verify_again
+    from producer.repairing import verify_and_repair
+    from producer.session import finish, listening, settings_of
+
     settings = settings_of(target=target, broker=broker, workers=workers)
     with listening(as_json=as_json) as listener:
-        end = verify_and_repair(settings, job, listener) if repair else commands.verify(settings, job, listener)
+        end = (verify_and_repair if repair else verify_again)(settings, job, listener)
     finish(end, as_json=as_json)
 
 
@@ -209,18 +211,24 @@ def rejects(
     as_json: given.Json = False,
 ) -> None:
     """List the rows that the target cannot hold, with the reason for each."""
+    from producer import looking, print_end, printing
+    from producer.session import finish, listening, settings_of
+    from producer.wording import counted
+
     given.refuse_together("--export", "--replay", both=export is not None and replay)
     if replay:
+        from producer.commands import replay as replay_rejects
+
         settings = settings_of(target=target, broker=broker, workers=workers)
         with listening(as_json=as_json) as listener:
-            end = commands.replay(settings, job, listener)
+            end = replay_rejects(settings, job, listener)
         finish(end, as_json=as_json)
         return
     if export is not None:
-        rows = commands.export(settings_of(target=target), job, export)
+        rows = looking.export(settings_of(target=target), job, export)
         printing.out().print(f"{counted(rows, 'rejected row')} in {export}", soft_wrap=True, highlight=False)
         return
-    found = commands.rejects(settings_of(target=target), job, limit=limit)
+    found = looking.rejects(settings_of(target=target), job, limit=limit)
     if as_json:
         printing.print_json(found)
     else:
@@ -238,6 +246,11 @@ def check(
     as_json: given.Json = False,
 ) -> None:
     """Look at source, target, broker and every worker; exits with 3 or 2 where something is missing or wrong."""
+    from producer import print_plan, printing
+    from producer.checking import check as check_everything
+    from producer.checking import exit_code_of_check
+    from producer.session import settings_of
+
     settings = settings_of(source=source, target=target, broker=broker, workers=workers, schema=schema)
     findings = check_everything(settings)
     if as_json:
@@ -256,7 +269,10 @@ def report(
     as_json: given.Json = False,
 ) -> None:
     """Print the proof of a copy: what was there, what arrived, what was compared, what is not exact."""
-    found = commands.report(settings_of(target=target), job)
+    from producer import looking, print_plan, printing
+    from producer.session import settings_of
+
+    found = looking.report(settings_of(target=target), job)
     if as_json:
         printing.print_json(found)
     else:

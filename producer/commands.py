@@ -1,25 +1,18 @@
-"""What each command on a recorded job does; `start` and `plan` have stories of their own."""
+"""What each command does that takes a recorded job up again; `start` and `plan` have stories of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from time import sleep
-from typing import Final
 
-from producer.cancelling import cancel_and_drain
 from producer.enqueue import refuse_changed
-from producer.exporting import export_rejects
 from producer.preflight import refuse_lonely_broker
-from producer.reading import end_of, job_id_of, job_lines, progress_of, reject_lines
+from producer.reading import end_of, progress_of
 from producer.records import Detached, JobEnd, JobProgress, Listener
 from producer.replaying import replay_rejects
-from producer.report import report_of
 from producer.resuming import open_again, refuse_rolled_back, refuse_taken_over, why_not_resumed
 from producer.services import Target, open_ledger
 from producer.starting import go_on
-from producer.views import JobLine, RejectLine, Report
 from producer.wording import counted
 from shared.errors import OperatorError
 from shared.ledger.jobs import (
@@ -38,51 +31,6 @@ from shared.schema.rules.book import read_rules
 from shared.setting_aside import take_away_again
 from shared.settings import Settings
 from shared.source.kinds import open_source
-
-_WATCH_S: Final = 1.0
-"""A person who watches sees a change within a second; a look costs one short query."""
-
-
-def status(settings: Settings, job_id: int | None) -> JobProgress:
-    """Where a job is.
-
-    Raises:
-        OperatorError: where there is no such job.
-    """
-    with open_ledger(settings) as target:
-        return progress_of(target, job_id_of(target, job_id))
-
-
-def watch(settings: Settings, job_id: int | None, show: Callable[[JobProgress], None]) -> JobProgress:
-    """Show where a job is, again and again until it ends."""
-    with open_ledger(settings) as target:
-        job_id = job_id_of(target, job_id)
-        while not (progress := progress_of(target, job_id)).ended:
-            show(progress)
-            sleep(_WATCH_S)
-        return progress
-
-
-def jobs(settings: Settings) -> tuple[JobLine, ...]:
-    """All jobs of a target, latest first."""
-    with open_ledger(settings) as target:
-        return job_lines(target)
-
-
-def rejects(settings: Settings, job_id: int | None, *, limit: int | None) -> tuple[RejectLine, ...]:
-    """The rejected rows of a job."""
-    with open_ledger(settings) as target:
-        return reject_lines(target, job_id_of(target, job_id), limit=limit)
-
-
-def export(settings: Settings, job_id: int | None, path: Path) -> int:
-    """Write the rejected rows of a job into a new file; returns how many there are.
-
-    Raises:
-        OperatorError: where the file is there already, cannot be written, or its name says no format.
-    """
-    with open_ledger(settings) as target:
-        return export_rejects(target, job_id_of(target, job_id), path)
 
 
 def replay(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd:
@@ -107,30 +55,6 @@ def replay(settings: Settings, job_id: int | None, listener: Listener) -> JobEnd
         end = go_on(target, job.id, listener, again=True)
         assert isinstance(end, JobEnd)  # noqa: S101 - narrows the type: nothing was detached
         return end
-
-
-def report(settings: Settings, job_id: int | None) -> Report:
-    """The proof of a copy."""
-    with open_ledger(settings) as target:
-        return report_of(target, job_id_of(target, job_id))
-
-
-def cancel(settings: Settings, job_id: int | None, tell: Callable[[str], None] = lambda _text: None) -> JobProgress:
-    """End a job: chunks that run are waited for, indexes in the making are given up, what waits is not begun.
-
-    Args:
-        settings: Where the ledger is.
-        job_id: The job; None: the latest.
-        tell: Is told what is waited for.
-
-    Raises:
-        OperatorError: where the job has ended already, and nothing of it runs any more.
-        JobInterruptedError: after Ctrl-C; the job is cancelled all the same.
-    """
-    with open_ledger(settings) as target:
-        job_id = job_id_of(target, job_id)
-        cancel_and_drain(target, job_id, tell)
-        return progress_of(target, job_id)
 
 
 def resume(settings: Settings, job_id: int | None, listener: Listener, *, detach: bool = False) -> JobEnd | Detached:

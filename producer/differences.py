@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from shared.records.plan import Grade, ObjectGrade
 from shared.records.source import ObjectKind
-from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE, ROUNDED
-from shared.schema.dialect.comparisons import AS_DOUBLES
-from shared.schema.dialect.conversions import FAR_NUMBERS
-from shared.schema.dialect.json_functions import DEEP_JSON
-from shared.schema.dialect.moments import RANGE
 
 _BETWEEN: Final = "; "
 """What stands between the differences of one object."""
@@ -23,7 +19,6 @@ _NUMBER: Final = re.compile(r"(?<!rule )\b[0-9][0-9,.]*\b(?: (\w+?)s?\b)?")
 """A number and the noun that it counts."""
 _SEVERAL: Final = frozenset({ObjectKind.VIEW, ObjectKind.TRIGGER, ObjectKind.CHECK})
 """Kinds whose reason is a list of differences between expressions, each of which many objects share."""
-_EXTREMES: Final = frozenset({AS_DOUBLES, DEEP_JSON, FAR_NUMBERS, OVERFLOW, RANGE, REAL_RANGE, ROUNDED})
 _UNSEEN: Final = frozenset({ObjectKind.INDEX, ObjectKind.UNIQUE_KEY, ObjectKind.PRIMARY_KEY, ObjectKind.FOREIGN_KEY})
 """Kinds whose names stand in no query."""
 _WORST_FIRST: Final = {Grade.REFUSED: 0, Grade.APPROXIMATED: 1, Grade.EXACT: 2}
@@ -110,9 +105,21 @@ def _weight(difference: Difference) -> tuple[bool, int, int]:
     return bool(difference.seldom), _WORST_FIRST[difference.grade], _VALUES_FIRST[difference.kind]
 
 
+@cache
+def _extremes() -> frozenset[str]:
+    # Imported here: sqlglot takes longer than all else that a list of rejects or a report needs.
+    from shared.schema.dialect.arithmetic import OVERFLOW, REAL_RANGE, ROUNDED  # noqa: PLC0415 - see above
+    from shared.schema.dialect.comparisons import AS_DOUBLES  # noqa: PLC0415 - the same
+    from shared.schema.dialect.conversions import FAR_NUMBERS  # noqa: PLC0415 - the same
+    from shared.schema.dialect.json_functions import DEEP_JSON  # noqa: PLC0415 - the same
+    from shared.schema.dialect.moments import RANGE  # noqa: PLC0415 - the same
+
+    return frozenset({AS_DOUBLES, DEEP_JSON, FAR_NUMBERS, OVERFLOW, RANGE, REAL_RANGE, ROUNDED})
+
+
 def _seldom(kind: ObjectKind, text: str) -> str:
     """What a difference is about that matters to few; empty for any other."""
-    if text in _EXTREMES:
+    if text in _extremes():
         return "numbers, years and JSON at the ends of what they can be"
     if kind is ObjectKind.SHADOW_TABLE:
         return "tables that SQLite keeps for searches"

@@ -11,7 +11,6 @@ from pathlib import Path
 from shared.errors import ConvoyError, ExitCode, TransientError
 from shared.printable import printable, printable_lines
 from shared.redact import redact
-from shared.settings import load_settings
 
 DEBUG_VARIABLE = "PGCONVOY_DEBUG"
 
@@ -52,4 +51,6 @@ def _keep_traceback(error: Exception) -> str:
 
 
 def _log_path() -> Path:
+    from shared.settings import load_settings  # noqa: PLC0415 - no wrong option needs pydantic, only our own faults do
+
     return load_settings().home.expanduser() / "logs" / f"failure-{datetime.now(UTC):%Y%m%d-%H%M%S}.log"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from producer import arguments as given
-from producer import printing
-from producer.pausing import PauseView
-from producer.pausing import pause as pause_job
-from producer.pausing import unpause as unpause_job
-from producer.session import settings_of
-from producer.wording import counted, moment
+
+if TYPE_CHECKING:
+    from producer.pausing import PauseView
 
 
 def pause(job: given.Job = None, *, target: given.Target = None, as_json: given.Json = False) -> None:
     """Begin nothing more of a running job until it is unpaused; chunks that run end."""
+    from producer.pausing import pause as pause_job
+    from producer.session import settings_of
+
     _show(pause_job(settings_of(target=target), job), as_json=as_json)
 
 
@@ -20,10 +22,15 @@ def unpause(
     job: given.Job = None, *, target: given.Target = None, broker: given.Broker = None, as_json: given.Json = False
 ) -> None:
     """Let a paused job go on."""
+    from producer.pausing import unpause as unpause_job
+    from producer.session import settings_of
+
     _show(unpause_job(settings_of(target=target, broker=broker), job), as_json=as_json)
 
 
 def _show(view: PauseView, *, as_json: bool) -> None:
+    from producer import printing
+
     if as_json:
         printing.print_json(view)
         return
@@ -32,6 +39,8 @@ def _show(view: PauseView, *, as_json: bool) -> None:
 
 
 def _lines(view: PauseView) -> list[str]:
+    from producer.wording import counted, moment
+
     note = [f"note: {view.note}"] if view.note else []
     if view.paused_at is None:
         return [f"job {view.job} goes on", *note]

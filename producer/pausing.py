@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
-from producer.services import Target, open_ledger, open_workforce
+from producer.services import Target, open_ledger
 from producer.wording import moment, state
 from shared.errors import OperatorError, UnreachableError
 from shared.ledger.jobs import read_job
@@ -118,6 +118,8 @@ def _send(target: Target, job_id: int) -> str | None:
     """Send what waits where that is ours to do; says who does it else."""
     if target.settings.broker_url is None:
         return f"whoever waits for it sends its work; where nobody does any more: producer resume {job_id}"
+    from producer.workforce import open_workforce  # noqa: PLC0415 - Celery, which nothing else here needs
+
     try:
         with open_workforce(target) as workforce:
             workforce.dispatcher.send_all(job_id)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.prompt import Confirm
 
 from producer import arguments as given
-from producer import printing
-from producer.rolling_back import RollbackView
-from producer.rolling_back import rollback as roll_back
-from producer.session import settings_of
-from producer.wording import counted
 from shared.errors import ExitCode, OperatorError
+
+if TYPE_CHECKING:
+    from producer.rolling_back import RollbackView
 
 
 def rollback(
@@ -29,6 +26,12 @@ def rollback(
     as_json: given.Json = False,
 ) -> None:
     """Take back what a job did: its tables go, rows that it changed are as they were. All of it, or nothing."""
+    from rich.prompt import Confirm
+
+    from producer import printing
+    from producer.rolling_back import rollback as roll_back
+    from producer.session import settings_of
+
     given.refuse_together("--dry-run", "--yes", both=dry_run and yes)
     settings = settings_of(target=target)
     if not yes:
@@ -52,6 +55,8 @@ def _refuse_without_terminal(*, dry_run: bool, as_json: bool) -> None:
 
 
 def _show(view: RollbackView, *, as_json: bool) -> None:
+    from producer import printing
+
     if as_json:
         printing.print_json(view)
         return
@@ -60,6 +65,8 @@ def _show(view: RollbackView, *, as_json: bool) -> None:
 
 
 def _lines(view: RollbackView) -> Iterator[str]:
+    from producer.wording import counted
+
     verb = "is rolled back" if view.done else "can be rolled back"
     yield f"job {view.job} {verb}:"
     if view.dropped:

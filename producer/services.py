@@ -1,4 +1,4 @@
-"""The services that a command works with: the target with its ledger, and workers behind a broker."""
+"""The target with its ledger, which every command on a job works with; for workers see `producer.workforce`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from producer.local_fleet import LocalFleet
 from producer.local_postgres import start_postgres
-from producer.worker_count import workers_for
-from shared.broker import Broker
-from shared.dispatch import Dispatcher
 from shared.errors import ConflictError, OperatorError
 from shared.ledger.engine import LedgerStore
 from shared.ledger.session import SqlAlchemyLedger
@@ -85,24 +81,6 @@ class Target:
         return attempts(once)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workforce:
-    """Who does the work: workers of the operator's broker, or a local fleet."""
-
-    dispatcher: Dispatcher
-    broker: Broker
-    fleet: LocalFleet | None
-
-    def await_broker(self) -> None:
-        """Wait until messages can be sent, where that is a local fleet's to say.
-
-        Raises:
-            UnreachableError: where the fleet does not start.
-        """
-        if self.fleet is not None:
-            self.fleet.await_broker()
-
-
 @contextmanager
 def open_target(settings: Settings, *, make: bool = False) -> Iterator[Target]:
     """Open the target, or the embedded PostgreSQL where none is set.
@@ -141,31 +119,6 @@ def open_ledger(settings: Settings) -> Iterator[Target]:
         with target.ledger("looking for the ledger") as ledger:
             check_ledger(ledger.connection)
         yield target
-
-
-@contextmanager
-def open_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforce]:
-    """Reach the workers of the broker; start a local fleet where none is set.
-
-    Args:
-        target: Where the ledger is.
-        fleet: False: the broker must be set.
-
-    Raises:
-        UnreachableError: where the broker does not answer. Of a local fleet, `Workforce.await_broker` tells.
-    """
-    settings = target.settings
-    if settings.broker_url is not None or not fleet:
-        broker = Broker(settings)
-        broker.check()
-        yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=None)
-        return
-    with target.ledger("counting the connections that are left") as ledger:
-        workers = workers_for(settings, ledger).number
-    with LocalFleet(settings, workers=workers) as local:
-        urls = {"broker_url": SecretStr(local.broker_url), "result_url": SecretStr(local.result_url)}
-        broker = Broker(settings.model_copy(update=urls))
-        yield Workforce(dispatcher=Dispatcher(target.store, broker, settings), broker=broker, fleet=local)
 
 
 def has_embedded_data(settings: Settings) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import typer
+from rich.live import Live
 
-from producer import print_end, printing
+from producer import print_end, print_status, printing
 from producer.listeners import Listening, listener_for
-from producer.records import Detached, JobEnd
+from producer.records import Detached, JobEnd, JobProgress
 from shared.settings import Settings, load_settings
 
 
@@ -47,6 +48,18 @@ def listening(*, as_json: bool) -> Iterator[Listening]:
     err = printing.err()
     with listener_for(err if as_json else printing.out(), err) as listener:
         yield listener
+
+
+@contextmanager
+def watching(*, as_json: bool) -> Iterator[Callable[[JobProgress], None]]:
+    """Show a job's tables in place on a terminal, else line by line."""
+    out = printing.out()
+    if as_json or not out.is_terminal:
+        with listening(as_json=as_json) as listener:
+            yield listener.show
+        return
+    with Live(console=out, transient=True, auto_refresh=False) as live:
+        yield lambda progress: live.update(print_status.status_view(progress), refresh=True)
 
 
 def finish(end: JobEnd | Detached, *, as_json: bool) -> NoReturn:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from producer import arguments as given
-from producer import print_end, print_plan, printing
-from producer.demonstrating import demonstrate
 from producer.limits import max_load_of
-from producer.planning import plan_only
-from producer.print_sql import sql_for_terminal
-from producer.session import finish, listening, settings_of
-from producer.starting import start as start_job
 from shared.records.plan import JobOptions, OnConflict, ProfileMode, TypesPolicy
-from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 
 def start(  # noqa: PLR0913 - a parameter is an option of the command
@@ -47,6 +44,8 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
     as_json: given.Json = False,
 ) -> None:
     """Survey, plan, copy and verify; shows progress until the job ends."""
+    from producer.session import finish, listening, settings_of
+
     given.refuse_together("--dry-run", "--detach", both=dry_run and detach)
     limits = max_load_of(max_load)
     urls = {"source": source, "target": target, "broker": broker, "schema": schema}
@@ -73,6 +72,8 @@ def start(  # noqa: PLR0913 - a parameter is an option of the command
     if dry_run:
         _show_plan(settings, options, as_json=as_json)
         return
+    from producer.starting import start as start_job
+
     with listening(as_json=as_json) as listener:
         end = start_job(settings, options, listener, detach=detach, max_load=limits)
     finish(end, as_json=as_json)
@@ -100,6 +101,8 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
     as_json: given.Json = False,
 ) -> None:
     """Say what `start` would do: tables, types, expected rejects, and what of the schema differs. Changes nothing."""
+    from producer.session import settings_of
+
     given.refuse_together("--sql", "--json", both=sql and as_json)
     settings = settings_of(source=source, target=target, schema=schema, chunk_mb=chunk_mb)
     options = JobOptions(
@@ -123,6 +126,10 @@ def plan(  # noqa: PLR0913 - a parameter is an option of the command
 
 def demo(*, workers: given.Workers = None) -> None:
     """Copy a made-up shop into an embedded PostgreSQL, verify it, and say how to look at the rows."""
+    from producer import print_end, printing
+    from producer.demonstrating import demonstrate
+    from producer.session import listening, settings_of
+
     with listening(as_json=False) as listener:
         end, words = demonstrate(settings_of(workers=workers), listener)
     print_end.print_end(printing.out(), end)
@@ -134,6 +141,11 @@ def demo(*, workers: given.Workers = None) -> None:
 def _show_plan(
     settings: Settings, options: JobOptions, *, as_json: bool, sql: bool = False, verbose: bool = False
 ) -> None:
+    from producer import print_plan, printing
+    from producer.planning import plan_only
+    from producer.print_sql import sql_for_terminal
+    from producer.session import listening
+
     with listening(as_json=as_json or sql) as listener:
         view = plan_only(settings, options, listener)
     if sql:

@@ -14,10 +14,11 @@ from producer.preflight import check_source, check_target, refuse_lonely_broker
 from producer.reading import end_of, progress_of
 from producer.recording import record_surely
 from producer.records import Detached, JobEnd, JobInterruptedError, Listener
-from producer.services import Target, Workforce, open_target, open_workforce
+from producer.services import Target, open_target
 from producer.trial import abilities_of, tried
 from producer.waiting import Watch
 from producer.wording import counted
+from producer.workforce import Workforce, open_workforce
 from shared.broker import Broker
 from shared.errors import ConvoyError
 from shared.ledger.jobs import lock_starts, move_job, read_job, record_job, record_tables, refuse_running

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from producer import arguments as given
-from producer import printing
 from producer.limits import max_load_of
-from producer.session import settings_of
-from producer.throttling import ThrottleView
-from producer.throttling import throttle as throttle_job
-from producer.wording import counted, rate
 from shared.errors import OperatorError
+
+if TYPE_CHECKING:
+    from producer.throttling import ThrottleView
 
 
 def throttle(
@@ -31,6 +29,10 @@ def throttle(
     as_json: given.Json = False,
 ) -> None:
     """Change how much load a running job may make; without limits, show those that it has and the load as it is."""
+    from producer import printing
+    from producer.session import settings_of
+    from producer.throttling import throttle as throttle_job
+
     job, limits = _read(words or [])
     given.refuse_together("--off", "limits", both=off and bool(limits))
     view = throttle_job(settings_of(target=target), job, max_load_of(limits), off=off)
@@ -53,6 +55,8 @@ def _read(words: list[str]) -> tuple[int | None, list[str]]:
 
 
 def _lines(view: ThrottleView) -> list[str]:
+    from producer.wording import counted, rate
+
     load = view.load
     lag = f", {counted(load.replicas, 'replica')} with a lag of {load.lag_s:.1f} s" if load.replicas else ", no replica"
     held = view.throttle.said if view.throttle is not None else "no limit of load"

@@ -13,8 +13,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from producer.progress import Pace
 from producer.reading import progress_of
 from producer.records import JobProgress, Listener
-from producer.services import Target, Workforce
+from producer.services import Target
 from producer.wording import pause
+from producer.workforce import Workforce
 from shared.errors import ConvoyError, ExitCode, TransientError, UnreachableError
 from shared.ledger.progress import read_retries
 from shared.ledger.standing import read_standing

@@ -11,7 +11,6 @@ from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi
 import psycopg2
 
 from shared.errors import ConvoyError, OperatorError
@@ -71,8 +70,10 @@ def connect_arrow(url: str, session: SessionSettings) -> Any:
     Raises:
         ConvoyError: as `translate_error` says; never with a password.
     """
+    from adbc_driver_postgresql import dbapi  # noqa: PLC0415 - brings Arrow, which who connects for rows can do without
+
     with _translated(url):
-        connection = adbc_driver_postgresql.dbapi.connect(_with_parameters(url, session))
+        connection = dbapi.connect(_with_parameters(url, session))
         return _set_up(connection, session)
 
 

@@ -14,13 +14,14 @@ import pytest
 from fleetkit import Points, RedisServer, RunningWorker
 from producerkit import chunk_ids, ledger_rows, make_source
 
-from producer import commands, enqueue, waiting
+from producer import cancelling, commands, enqueue, looking, waiting
 from producer.checking import check, exit_code_of_check
 from producer.planning import plan_only
 from producer.records import Detached, JobEnd, JobInterruptedError, JobProgress
-from producer.services import open_ledger, open_workforce
+from producer.services import open_ledger
 from producer.starting import start
 from producer.views import Outcome
+from producer.workforce import open_workforce
 from shared.errors import ExitCode, OperatorError, SourceError
 from shared.ledger import queueing
 from shared.ledger.jobs import read_chunks, read_tables
@@ -129,7 +130,7 @@ def test_the_largest_table_goes_first_unless_it_keeps_its_foreign_keys(settings:
     assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
     order = "SELECT source_name FROM pgconvoy.tables WHERE job_id = {} AND source_name <> 'hollow' ORDER BY position"
     assert ledger_rows(target_url, order.format(1)) == [("Order Lines",), ("orders",)]
-    commands.cancel(settings, None)
+    cancelling.cancel(settings, None)
     assert isinstance(start(settings, OPTIONS, Told(), detach=True), Detached)
     assert ledger_rows(target_url, order.format(2)) == [("orders",), ("Order Lines",)]
 
@@ -275,9 +276,9 @@ def test_a_cancelled_job_is_taken_up_again_by_resume(
 ) -> None:
     """Cancelled chunks are pending again and arrive; a second cancel is refused."""
     start(settings, OPTIONS, Told(), detach=True)
-    assert commands.cancel(settings, 1).state == "cancelled"
+    assert cancelling.cancel(settings, 1).state == "cancelled"
     with pytest.raises(OperatorError, match="cancelled already"):
-        commands.cancel(settings, 1)
+        cancelling.cancel(settings, 1)
     with pytest.raises(OperatorError, match="producer resume 1"):
         commands.requeue(settings, 1, Told(), table=None, chunk=None)
     worker = worker_factory()
@@ -331,7 +332,7 @@ def test_verify_needs_the_snapshot_before_it_takes_anything_back(
 def test_the_report_proves_the_copy(settings: Settings, worker: RunningWorker) -> None:
     """Rows of both sides, verified ones, chunks by path, and what is not exact."""
     started(settings)
-    proof = commands.report(settings, None)
+    proof = looking.report(settings, None)
     assert (proof.rows_source, proof.rows_target, proof.rows_verified) == (600, 600, 600), worker.log_text()
     assert (proof.rejects, proof.mismatches) == (0, 0)
     lines = {table.source: table for table in proof.tables}
@@ -358,7 +359,7 @@ def test_a_table_that_a_job_left_without_keys_is_finished_by_that_job(
         plan_only(settings, OPTIONS, Told())
     worker.kill()
     commands.requeue(settings, 1, Told(), table=None, chunk=None)
-    commands.cancel(settings, 1)
+    cancelling.cancel(settings, 1)
     with pytest.raises(OperatorError, match="`producer resume 1`"):
         start(settings, OPTIONS, Told())
 
@@ -369,7 +370,7 @@ def test_plan_and_report_count_the_same_objects(settings: Settings, worker: Runn
         connection.execute('INSERT INTO "Order Lines" VALUES (1000, 9999, NULL)')
     planned = plan_only(settings, OPTIONS, Told()).grades
     started(settings)
-    proof = commands.report(settings, None)
+    proof = looking.report(settings, None)
     assert proof.exact_objects + len(proof.not_exact) == len(planned), worker.log_text()
     (key,) = [grade for grade in proof.not_exact if grade.kind == "foreign key"]
     assert (key.grade, key.name, key.table) == ("approximated", "(order_id) -> orders (id)", "Order Lines")
@@ -476,7 +477,7 @@ def test_rows_that_were_kept_are_not_called_compared(
     )
     end = started(settings, JobOptions(on_conflict=OnConflict.SKIP))
     assert (end.exit_code, end.verified, end.presence_only) == (ExitCode.DONE, True, ("orders",)), worker.log_text()
-    assert commands.report(settings, None).presence_only == ("orders",)
+    assert looking.report(settings, None).presence_only == ("orders",)
     assert ledger_rows(target_url, "SELECT customer FROM public.orders WHERE id = 1") == [("mine",)]
 
 
@@ -535,10 +536,10 @@ def test_a_worker_process_holds_two_connections_at_most(
 def test_jobs_and_report_tell_the_copy_s_own_time(settings: Settings, worker: RunningWorker, target_url: str) -> None:
     """A later verification moves the job's end, not the moment when its rows were there."""
     started(settings)
-    (before,) = commands.jobs(settings)
+    (before,) = looking.jobs(settings)
     commands.verify(settings, None, Told())
-    (after,) = commands.jobs(settings)
-    proof = commands.report(settings, None)
+    (after,) = looking.jobs(settings)
+    proof = looking.report(settings, None)
     assert before.copied_at == after.copied_at == proof.copied_at, worker.log_text()
     assert after.copied_at is not None
     assert proof.seconds == (after.copied_at - after.created_at).total_seconds()

@@ -85,12 +85,12 @@ def _failed(rig: Rig) -> None:
 
 
 def _cancelled(rig: Rig) -> None:
-    commands.cancel(rig.settings, None)
+    cancelling.cancel(rig.settings, None)
 
 
 COMMANDS: Final[dict[str, tuple[Callable[[Rig], Any], Callable[[Settings], Any], str]]] = {
     "start": (_cancelled, lambda ours: starting.start(ours, _OPTIONS, Silent()), "completed"),
-    "cancel": (lambda _rig: None, lambda ours: commands.cancel(ours, None), "cancelled"),
+    "cancel": (lambda _rig: None, lambda ours: cancelling.cancel(ours, None), "cancelled"),
     "pause": (lambda _rig: None, lambda ours: pause(ours, None), "copying"),
     "unpause": (lambda rig: pause(rig.settings, None), lambda ours: unpause(ours, None), "copying"),
     "throttle": (
@@ -172,7 +172,7 @@ def test_a_cancel_that_meets_a_build_which_says_what_it_came_to_tries_again(
     original = jobs.read_tables
     monkeypatch.setattr(jobs, "read_tables", read_tables)
     ours = rig.settings.model_copy(update={"target_url": patient(rig.direct, 10)})
-    commands.cancel(ours, None)
+    cancelling.cancel(ours, None)
     assert len(seen) >= 2, "the cancel was not ended"
     building.result()
     assert state_of(rig) == ("cancelled", "cancelled")
@@ -185,7 +185,7 @@ def test_a_build_that_meets_a_cancel_is_left_to_whoever_resumes(rig: Rig, armed:
     """The other way round: the worker is ended, the job is cancelled, and nothing counts as a lost worker."""
     building = _building(rig, armed, after_ms=10)
     ours = rig.settings.model_copy(update={"target_url": patient(rig.direct, 60_000)})
-    cancelled = InBackground(lambda: commands.cancel(ours, None))
+    cancelled = InBackground(lambda: cancelling.cancel(ours, None))
     await_waiting(rig.direct, 1)
     armed.clear(Point.BUILDING)
     building.result()
@@ -212,7 +212,7 @@ def test_a_cancel_that_meets_a_split_tries_again(target_url: str) -> None:
             splitting.run(sa.text("SET LOCAL deadlock_timeout = '60s'"))
             with store.transaction() as claiming:
                 assert claim_if_pending(claiming, first, "w:1") is not None
-                cancelled = InBackground(partial(commands.cancel, settings, job_id))
+                cancelled = InBackground(partial(cancelling.cancel, settings, job_id))
                 await_waiting(target_url, 1)
                 with store.transaction() as ledger:
                     chunk = claim_if_pending(ledger, second, "w:2")

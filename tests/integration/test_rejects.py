@@ -13,7 +13,7 @@ import pytest
 from casekit import inline_workforce
 from pydantic import SecretStr
 
-from producer import commands, starting
+from producer import commands, looking, starting
 from producer.records import JobEnd, JobProgress
 from producer.starting import start
 from shared.errors import OperatorError
@@ -93,7 +93,7 @@ def test_what_no_rule_carries_stays(settings: Settings) -> None:
     """One rule carries one row; the others are kept, and may be replayed later under another rule."""
     end = commands.replay(with_rules(settings, NUL), None, Told())
     assert (end.progress.state, end.progress.rejects, end.progress.rows) == ("completed_with_rejects", 2, 2)
-    assert [each.row["id"]["integer"] for each in commands.rejects(settings, None, limit=9)] == ["3", "4"]
+    assert [each.row["id"]["integer"] for each in looking.rejects(settings, None, limit=9)] == ["3", "4"]
     end = commands.replay(with_rules(settings, NUL, BAD, EMPTY), None, Told())
     assert (end.progress.state, end.progress.rows) == ("completed", 4)
 
@@ -148,13 +148,13 @@ def test_a_replay_that_breaks_off_loses_nothing(settings: Settings, monkeypatch:
     with pytest.raises(RuntimeError):
         commands.replay(with_rules(settings, NUL), None, Told())
     assert len(rows(settings)) == 1
-    assert len(commands.rejects(settings, None, limit=9)) == 3
+    assert len(looking.rejects(settings, None, limit=9)) == 3
 
 
 def test_rejects_as_a_database(settings: Settings, tmp_path: Path) -> None:
     """Every value is exported in its own storage class, bytes that are no text as they were."""
     path = tmp_path / "rejects.sqlite"
-    assert commands.export(settings, None, path) == 3
+    assert looking.export(settings, None, path) == 3
     with closing(sqlite3.connect(path)) as connection:
         connection.text_factory = bytes
         found = connection.execute("SELECT *, typeof(name), typeof(n) FROM t ORDER BY id").fetchall()
@@ -167,7 +167,7 @@ def test_rejects_as_a_database(settings: Settings, tmp_path: Path) -> None:
 def test_rejects_as_csv(settings: Settings, tmp_path: Path) -> None:
     """A line a row, the whole row in it as JSON with storage classes."""
     path = tmp_path / "rejects.csv"
-    commands.export(settings, None, path)
+    looking.export(settings, None, path)
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["table"], line["column"]) for line in lines] == [("t", "name"), ("t", "name"), ("t", "n")]
@@ -180,5 +180,5 @@ def test_exports_never_overwrite(settings: Settings, tmp_path: Path) -> None:
     path.write_text("mine")
     for wrong, why in ((path, "already"), (tmp_path / "x.txt", "says no format"), (tmp_path / "no/x.csv", "No such")):
         with pytest.raises(OperatorError, match=why):
-            commands.export(settings, None, wrong)
+            looking.export(settings, None, wrong)
     assert path.read_text() == "mine"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fleetkit import RedisServer
 from producerkit import ledger_rows, make_source
 
-from producer import commands
+from producer import cancelling, commands
 from producer.cli import main
 from producer.pausing import pause
 from producer.records import Detached, JobEnd, JobProgress
@@ -127,7 +127,7 @@ def verifying(job: Recorded) -> None:
 def cancelled(job: Recorded) -> None:
     """One chunk is copied, the others were cancelled."""
     job.copy()
-    commands.cancel(job.settings, 1)
+    cancelling.cancel(job.settings, 1)
 
 
 def failed(job: Recorded) -> None:
@@ -203,7 +203,7 @@ def test_nothing_is_done_any_more_for_a_job_that_was_rolled_back(job: Recorded) 
         with pytest.raises(OperatorError, match=r"job 1 was rolled back: .*`producer start` copies anew"):
             act()
     with pytest.raises(OperatorError, match="job 1 is rolled back already: there is nothing to cancel"):
-        commands.cancel(job.settings, 1)
+        cancelling.cancel(job.settings, 1)
 
 
 def test_every_state_of_a_job_is_in_these_tables() -> None:
@@ -215,7 +215,7 @@ def test_every_state_of_a_job_is_in_these_tables() -> None:
 @pytest.mark.parametrize("then", ["runs", "has copied", "was cancelled untouched"])
 def test_a_job_whose_place_another_took_is_neither_resumed_nor_repaired(job: Recorded, then: str) -> None:
     """Rows of two jobs would be in one table; one that brought nothing stands in nobody's way."""
-    commands.cancel(job.settings, 1)
+    cancelling.cancel(job.settings, 1)
     start(job.settings, OPTIONS, Told(), detach=True)
     if then == "has copied":
         job.run(
@@ -224,7 +224,7 @@ def test_a_job_whose_place_another_took_is_neither_resumed_nor_repaired(job: Rec
             .values(state="copied", rows=1, path="arrow_bare", fingerprint="f", copied_at=sa.func.clock_timestamp())
         )
     if then != "runs":
-        commands.cancel(job.settings, 2)
+        cancelling.cancel(job.settings, 2)
     if then == "was cancelled untouched":
         assert isinstance(commands.resume(job.settings, 1, Told(), detach=True), Detached)
         return
@@ -246,7 +246,7 @@ def test_cancel_counts_what_was_never_begun(job: Recorded) -> None:
     job.copy(2)
     orphan = job.claim()
     told: list[str] = []
-    progress = commands.cancel(job.settings, 1, told.append)
+    progress = cancelling.cancel(job.settings, 1, told.append)
     assert (progress.state, progress.rows, progress.cancelled) == ("cancelled", 2, int(str(whole)) - 2)
     assert told == []
     assert job.value(f"SELECT state FROM pgconvoy.chunks WHERE id = {orphan.id}") == "cancelled"
@@ -264,7 +264,7 @@ def test_cancel_waits_for_a_chunk_that_is_written(job: Recorded) -> None:
             finish_if_current(writing, chunk, RESULT)
             writing.connection.commit()
 
-        progress = commands.cancel(job.settings, 1, finish)
+        progress = cancelling.cancel(job.settings, 1, finish)
     assert told == ["job 1 is cancelled; waiting for 1 chunk of it to end"]
     assert progress.rows == 1
     assert job.value(f"SELECT state FROM pgconvoy.chunks WHERE id = {chunk.id}") == "copied"
@@ -281,13 +281,13 @@ def test_an_interrupted_cancel_is_finished_by_another(job: Recorded) -> None:
                 raise KeyboardInterrupt
 
             with pytest.raises(ConvoyError, match="interrupted: job 1 is cancelled") as interrupted:
-                commands.cancel(job.settings, 1, interrupt)
+                cancelling.cancel(job.settings, 1, interrupt)
             assert interrupted.value.exit_code == ExitCode.INTERRUPTED
         with target.store.transaction() as ledger:
             assert not cancel_job(ledger, 1)
-    assert commands.cancel(job.settings, 1).state == "cancelled"
+    assert cancelling.cancel(job.settings, 1).state == "cancelled"
     with pytest.raises(OperatorError, match="cancelled already"):
-        commands.cancel(job.settings, 1)
+        cancelling.cancel(job.settings, 1)
 
 
 def test_the_command_says_what_remains_and_how_to_go_on(job: Recorded, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from casekit import inline_workforce
 from pydantic import SecretStr
 
-from producer import commands, starting
+from producer import cancelling, commands, starting
 from producer.records import JobEnd, JobProgress
 from producer.services import open_ledger, open_target
 from producer.starting import start
@@ -162,7 +162,7 @@ def test_cancelled_job_puts_them_back_and_resumed_one_takes_them_again(made: Cal
     settings = made()
     before = whole(settings)
     job = recorded(settings)
-    commands.cancel(settings, job)
+    cancelling.cancel(settings, job)
     assert whole(settings) == before
     end = commands.resume(settings, job, Silent())
     assert isinstance(end, JobEnd)
@@ -181,9 +181,9 @@ def test_who_died_while_cancelling_is_made_up_for(made: Callable[..., Settings],
         assert suspended_jobs(ledger, "public") == (job,)
     assert whole(settings) != before
     if mend == "cancel":
-        commands.cancel(settings, job)
+        cancelling.cancel(settings, job)
         with pytest.raises(OperatorError, match="there is nothing to cancel"):
-            commands.cancel(settings, job)
+            cancelling.cancel(settings, job)
     else:
         assert ended(settings).progress.rows == 5
     assert whole(settings) == before
@@ -247,7 +247,7 @@ def test_what_cannot_come_back_is_told_with_its_statement(made: Callable[..., Se
     settings = made()
     job = recorded(settings)
     ask(settings, "ALTER TABLE leaf DROP CONSTRAINT leaf_pkey", "DROP TRIGGER touch ON node")
-    commands.cancel(settings, job)
+    cancelling.cancel(settings, job)
     key, trigger = grades(settings, ObjectKind.FOREIGN_KEY)["to_leaf"], grades(settings, ObjectKind.TRIGGER)["touch"]
     assert (key.grade, trigger.grade) == (Grade.REFUSED, Grade.REFUSED)
     assert 'then run: ALTER TABLE "public"."node" ADD CONSTRAINT "to_leaf" FOREIGN KEY (leaf)' in key.reason
@@ -352,7 +352,7 @@ def test_what_somebody_put_back_meanwhile_is_left(made: Callable[..., Settings])
     job = recorded(settings)
     ask(settings, "ALTER TABLE leaf ADD CONSTRAINT to_node FOREIGN KEY (node) REFERENCES node NOT VALID")
     ask(settings, "ALTER TABLE node ENABLE TRIGGER touch")
-    commands.cancel(settings, job)
+    cancelling.cancel(settings, job)
     assert "to_node" not in grades(settings, ObjectKind.FOREIGN_KEY)
     assert [row[0] for row in ask(settings, KEYS)] == ["Up %", "to_leaf", "to_node"]
     assert ask(settings, TRIGGERS) == [("Always %", "A"), ("asleep", "D"), ("touch", "O")]

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
-from producer.services import Target, Workforce
+from producer.services import Target
+from producer.workforce import Workforce
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
 from workers.build_index import build_index
@@ -88,7 +89,7 @@ class InlineBroker:
 
 @contextmanager
 def inline_workforce(target: Target, *, fleet: bool = True) -> Iterator[Workforce]:
-    """Stand in for `producer.services.open_workforce`."""
+    """Stand in for `producer.workforce.open_workforce`."""
     del fleet
     # A worker wants to know a broker; nothing is ever sent to this one.
     unused = SecretStr("redis://127.0.0.1:1/0")

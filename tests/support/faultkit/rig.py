@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from producer import commands, starting, waiting
 from producer.records import JobEnd
-from producer.services import Target, Workforce
+from producer.services import Target
 from producer.starting import start
+from producer.workforce import Workforce
 from shared import dispatch
 from shared.broker import Broker
 from shared.dispatch import Dispatcher
@@ -41,7 +42,7 @@ class _Lost(InlineBroker):
 
 @contextmanager
 def _nobody(target: Target, *, fleet: bool = True) -> Iterator[Workforce]:
-    """Stand in for `producer.services.open_workforce`: there is nobody to work."""
+    """Stand in for `producer.workforce.open_workforce`: there is nobody to work."""
     del fleet
     broker = cast("Broker", _Lost(cast("WorkerContext", None)))
     dispatcher = Dispatcher(target.store, broker, target.settings)
