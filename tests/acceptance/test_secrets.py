@@ -122,7 +122,7 @@ class Convoy:
     @property
     def producer(self) -> Producer:
         """The command, in a process of its own."""
-        return Producer(self.environment, self.folder)
+        return Producer(self.environment, self.folder, by_itself=True)
 
     def look_around(self) -> None:
         """Note the command lines of all processes that this one started, and their children."""
@@ -224,7 +224,7 @@ def spoken(convoy: Convoy) -> dict[str, str]:
     said["start"] = str(producer("start", "--chunk-mb", "0.05", "--detach"))
     # A worker with a wrong password takes messages, and can say so in its log alone.
     wrong = environment | {"PGCONVOY_TARGET_URL": convoy.target(PASSWORDS["wrong"]), "PGCONVOY_DEBUG": "1"}
-    blind = start_worker(wrong, folder=convoy.folder, name="blind", concurrency=1)
+    blind = start_worker(wrong, folder=convoy.folder, name="blind", concurrency=1, by_itself=True)
     try:
         await_true(lambda: "password authentication failed" in blind.log_text(), "the login is refused", seconds=60)
     finally:
@@ -236,9 +236,8 @@ def spoken(convoy: Convoy) -> dict[str, str]:
     # Flower first: it knows of no task that began before it listened.
     flower, port = _start_flower(convoy)
     await_true(lambda: _page(port, "/"), "Flower answers", seconds=60)
-    worker = start_worker(
-        seeing, folder=convoy.folder, name="seeing", options=["--beat", "-s", str(convoy.folder / "beat")]
-    )
+    beat = ["--beat", "-s", str(convoy.folder / "beat")]
+    worker = start_worker(seeing, folder=convoy.folder, name="seeing", options=beat, by_itself=True)
     try:
         waiting = producer.start("resume")
         await_true(lambda: "made to fail at the point" in worker.log_text(), "a chunk fails", seconds=60)
@@ -352,7 +351,7 @@ def test_no_message_shows_a_password(convoy: Convoy, spoken: dict[str, str]) -> 
 def test_no_command_line_shows_a_password(convoy: Convoy, spoken: dict[str, str]) -> None:
     """Of workers, pool processes and Flower; and of all that a local fleet starts."""
     alone = {name: value for name, value in convoy.environment.items() if "BROKER" not in name and "RESULT" not in name}
-    verifying = Producer(alone, convoy.folder).start("verify")
+    verifying = Producer(alone, convoy.folder, by_itself=True).start("verify")
     while verifying.poll() is None:
         convoy.look_around()
         with suppress(subprocess.TimeoutExpired):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from fleetkit import Points, RedisServer, RunningWorker
+from fleetkit import Points, RedisServer, RunningWorker, await_true
+from fleetkit.processes import POLL_SECONDS
 from producerkit import Producer, carried, ledger_rows
 
 from shared.messages import CARRY_TABLES, COPY_QUEUE
@@ -64,32 +66,14 @@ def assert_all_there(source: Path, target_url: str) -> None:
     assert ledger_rows(target_url, HOME) == [(TABLES - 1, TABLES / 3)]
 
 
-@pytest.mark.usefixtures("detached")
-def test_sixty_tables_travel_in_a_few_messages(
-    producer: Producer, source: Path, worker_factory: WorkerFactory, target_url: str, environment: dict[str, str]
-) -> None:
-    """60 small tables on real workers: each whole and verified at the first attempt, both processes at work."""
-    worker_factory(environment=environment)
-    producer("resume")
-    assert_all_there(source, target_url)
-    ((attempts, workers),) = ledger_rows(target_url, "SELECT max(attempt), count(DISTINCT worker) FROM pgconvoy.chunks")
-    assert (attempts, workers) == (1, 2)
+def chunk_at(target_url: str, place: int) -> int:
+    """A chunk, by its place in the order of enqueueing."""
+    ((number,),) = ledger_rows(target_url, f"SELECT id FROM pgconvoy.chunks ORDER BY id OFFSET {place} LIMIT 1")
+    return int(number)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        Point.CARRYING,
-        Point.CLAIMED,
-        Point.COPIED_NOT_COMMITTED,
-        Point.COMMITTED_NOT_ACKNOWLEDGED,
-        Point.BUILDING,
-        Point.COMPARING,
-    ],
-)
 @pytest.mark.usefixtures("detached")
-def test_a_worker_killed_in_the_middle_of_a_bundle_loses_nothing(
-    point: Point,
+def test_sixty_tables_travel_in_a_few_messages_and_one_that_fails_leaves_the_others_alone(
     producer: Producer,
     source: Path,
     points: Points,
@@ -97,73 +81,64 @@ def test_a_worker_killed_in_the_middle_of_a_bundle_loses_nothing(
     target_url: str,
     environment: dict[str, str],
 ) -> None:
-    """SIGKILL at a named point, with tables of the bundle before and behind it: all arrive, once and verified."""
-    number = None
-    if point is Point.CARRYING:
-        number = table_ids(target_url)[30]
-    elif point is not Point.BUILDING:
-        ((number,),) = ledger_rows(target_url, "SELECT id FROM pgconvoy.chunks ORDER BY id OFFSET 20 LIMIT 1")
-    points.stop_at(point, number)
-    worker = worker_factory(environment=environment)
-    waiting = producer.start("resume")
-    worker.kill_pool(points.await_reached(point, number))
-    points.clear(point, number)
-    out, err = waiting.communicate(timeout=120)
-    assert waiting.returncode == 0, out + err
+    """Both processes are at work and each chunk takes one attempt, also where PostgreSQL ended idle connections between
+    two tables; a chunk that fails for good fails its table alone, and requeue brings that one.
+    """
+    points.fail_at(Point.CLAIMED, chunk_at(target_url, 20))
+    tables = table_ids(target_url)[30:38]  # of several messages
+    for table in tables:
+        points.stop_at(Point.CARRYING, table)
+    worker_factory(environment=environment)
+    await_true(lambda: len(list(points.folder.glob("*.reached"))) == 2, "each process stands before a table")
+    idle = "application_name IN ('pgconvoy copying', 'pgconvoy reading') AND state = 'idle'"
+    ended = ledger_rows(target_url, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {idle}")
+    assert ended == [(True,)] * 4
+    for table in tables:
+        points.clear(Point.CARRYING, table)
+    producer("resume", code=1)
+    states = ledger_rows(target_url, "SELECT state, count(*) FROM pgconvoy.tables GROUP BY state ORDER BY state")
+    assert states == [("completed", TABLES - 1), ("failed", 1)]
+    ((attempts, workers),) = ledger_rows(target_url, "SELECT max(attempt), count(DISTINCT worker) FROM pgconvoy.chunks")
+    assert (attempts, workers) == (1, 2)
+    points.clear_all()
+    producer("requeue")
+    producer("resume")
     assert_all_there(source, target_url)
 
 
 @pytest.mark.usefixtures("detached")
-def test_a_bundle_whose_message_is_lost_is_sent_again(
+def test_workers_killed_in_the_middle_of_bundles_lose_nothing(
     producer: Producer,
     source: Path,
+    points: Points,
     redis_server: RedisServer,
     worker_factory: WorkerFactory,
     target_url: str,
     environment: dict[str, str],
 ) -> None:
-    """Redis emptied before any worker came: rescue carries all tables from the ledger alone."""
+    """Redis emptied before any worker came, so that rescue sends all from the ledger alone; then SIGKILL at each named
+    point, with tables of the bundle before and behind it: all arrive, once and verified.
+    """
     redis_server.flush()
-    worker_factory(environment=environment)
-    producer("resume")
+    left = {
+        Point.CARRYING: table_ids(target_url)[30],
+        Point.CLAIMED: chunk_at(target_url, 10),
+        Point.COPIED_NOT_COMMITTED: chunk_at(target_url, 20),
+        Point.COMMITTED_NOT_ACKNOWLEDGED: chunk_at(target_url, 40),
+        Point.BUILDING: table_ids(target_url)[50],
+        Point.COMPARING: chunk_at(target_url, 48),
+    }
+    for point, number in left.items():
+        points.stop_at(point, number)
+    worker = worker_factory(environment=environment)
+    waiting = producer.start("resume")
+    while left:
+        reached = {point: number for point, number in left.items() if points.reached(point, number)}
+        for point, number in reached.items():
+            worker.kill_pool(points.await_reached(point, number))
+            points.clear(point, left.pop(point))
+        assert waiting.poll() is None, f"{sorted(left)} not reached"
+        time.sleep(POLL_SECONDS)
+    out, err = waiting.communicate(timeout=120)
+    assert waiting.returncode == 0, out + err
     assert_all_there(source, target_url)
-
-
-@pytest.mark.usefixtures("detached")
-def test_connections_that_the_server_closed_cost_no_attempt(
-    producer: Producer,
-    source: Path,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
-) -> None:
-    """The idle connections of a worker ended between two tables: it opens others, and each chunk takes one attempt."""
-    table = table_ids(target_url)[30]
-    points.stop_at(Point.CARRYING, table)
-    worker_factory(environment=environment, concurrency=1)
-    points.await_reached(Point.CARRYING, table)
-    idle = "application_name IN ('pgconvoy copying', 'pgconvoy reading') AND state = 'idle'"
-    ended = ledger_rows(target_url, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {idle}")
-    assert ended == [(True,), (True,)]
-    points.clear(Point.CARRYING, table)
-    producer("resume")
-    assert_all_there(source, target_url)
-    assert ledger_rows(target_url, "SELECT max(attempt) FROM pgconvoy.chunks") == [(1,)]
-
-
-@pytest.mark.usefixtures("detached")
-def test_one_table_that_fails_leaves_the_others_alone(
-    producer: Producer,
-    points: Points,
-    worker_factory: WorkerFactory,
-    target_url: str,
-    environment: dict[str, str],
-) -> None:
-    """A chunk that fails for good fails its table; the other tables of its bundle are completed."""
-    ((chunk,),) = ledger_rows(target_url, "SELECT id FROM pgconvoy.chunks ORDER BY id OFFSET 20 LIMIT 1")
-    points.fail_at(Point.CLAIMED, chunk)
-    worker_factory(environment=environment)
-    producer("resume", code=1)
-    states = ledger_rows(target_url, "SELECT state, count(*) FROM pgconvoy.tables GROUP BY state ORDER BY state")
-    assert states == [("completed", TABLES - 1), ("failed", 1)]

@@ -14,6 +14,8 @@ from shared.points import Point
 
 ROWS = 60_000
 EVERY = 3_000
+POINTS = {Point.HELD: 2, Point.COPIED_NOT_COMMITTED: 2, Point.COMMITTED_NOT_ACKNOWLEDGED: 1}
+"""Where a worker is killed, and how many attempts its chunk takes."""
 WorkerFactory = Callable[..., RunningWorker]
 
 
@@ -33,10 +35,8 @@ def source(tmp_path: Path) -> Path:
     )
 
 
-@pytest.mark.parametrize("point", [None, Point.HELD, Point.COPIED_NOT_COMMITTED, Point.COMMITTED_NOT_ACKNOWLEDGED])
 def test_fitting_rows_arrive_once_and_the_others_are_rejects(
     source: Path,
-    point: Point | None,
     producer: Producer,
     points: Points,
     worker_factory: WorkerFactory,
@@ -44,19 +44,23 @@ def test_fitting_rows_arrive_once_and_the_others_are_rejects(
     environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """Rows, rejects and the ledger's record of a chunk are one transaction, by columns and row by row alike."""
+    """Rows, rejects and the ledger's record of a chunk are one transaction, by columns and row by row alike; workers
+    die at each point of that, one chunk after the other.
+    """
     (tmp_path / "pgconvoy.toml").write_text('[[rules]]\ntable = "big"\ncolumn = "n"\ntype = "bigint"\n')
     producer("start", "--source", source, "--chunk-mb", "0.3", "--detach")
-    victim = chunk_ids(target_url, "big")[1]
-    if point is not None:
+    victims = dict(zip(POINTS, chunk_ids(target_url, "big")[1:], strict=False))
+    for point, victim in victims.items():
         points.stop_at(point, victim)
     worker = worker_factory(environment=environment)
     waiting = producer.start("resume")
-    if point is not None:
+    for point, victim in victims.items():
         worker.kill_pool(points.await_reached(point, victim))
         points.clear(point, victim)
     out, err = waiting.communicate(timeout=120)
     assert waiting.returncode == ExitCode.INCOMPLETE, out + err
+    attempts = dict(ledger_rows(target_url, "SELECT id, attempt FROM pgconvoy.chunks"))
+    assert [attempts[victim] for victim in victims.values()] == list(POINTS.values())
     bad = 2 * ROWS // EVERY
     assert ledger_rows(target_url, "SELECT count(*), count(DISTINCT id) FROM big") == [(ROWS - bad, ROWS - bad)]
     assert ledger_rows(target_url, f"SELECT count(*) FROM big WHERE id % {EVERY} = 1 AND n = 7") == [(ROWS // EVERY,)]

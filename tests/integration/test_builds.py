@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import psycopg2
 import pytest
-import sqlalchemy as sa
 from fleetkit import await_true
-from ledgerkit import open_ledger
+from ledgerkit import make_older, open_ledger
 from targetkit import column, plan_of
 
-from shared.errors import TransientError
+from shared.errors import OperatorError, TransientError
 from shared.ledger.builds import (
     claim_largest,
     fail_if_current,
@@ -42,6 +41,7 @@ from shared.ledger.progress import read_progress
 from shared.ledger.queueing import step_of
 from shared.ledger.states import BuildState, JobState
 from shared.ledger.steps import Step
+from shared.ledger.upgrade import check_ledger, upgrade_ledger
 from shared.points import POINTS_DIR_VARIABLE, Point
 from shared.records.builds import BuildOutcome
 from shared.records.plan import CheckPlan, CompareBy, GradedAs, IndexPlan, JobOptions, KeyPlan, SearchPlan, TablePlan
@@ -235,16 +235,27 @@ def test_each_is_built_once_the_largest_first(site: Site) -> None:
     )
 
 
-def test_a_table_without_builds_is_built(site: Site) -> None:
-    """One that was to be built when an older ledger knew of no builds: once that is upgraded, it is."""
+@pytest.mark.parametrize("version", ["0003", "0005"])
+def test_a_job_of_an_older_ledger_goes_on(site: Site, version: str) -> None:
+    """A table that is being built when the ledger is upgraded, from one that knew of no builds or of some: all of its
+    indexes are built, each once.
+    """
     site.record(BODY, ROWS)
+    if version == "0005":
+        site.finish_table()
+        assert site.build(1) == ["index wide of table t: built"]
+    else:
+        site.sql(f"UPDATE pgconvoy.tables SET state = 'building', started_at = now() WHERE id = {site.table}")
+    make_older(site.store, version)
+    with pytest.raises(OperatorError, match=f"the ledger is at version {version}"), site.store.transaction() as ledger:
+        check_ledger(ledger.connection)
     with site.store.transaction() as ledger:
-        building = f"UPDATE pgconvoy.tables SET state = 'building', started_at = now() WHERE id = {site.table}"
-        ledger.connection.execute(sa.text(building))
+        upgrade_ledger(ledger.connection)
     site.finish_table()
     site.build()
     assert site.state() == "completed"
     assert len(site.sql(_INDEXES)) == 4
+    assert set(site.states().values()) == {("built", 1)}
 
 
 def test_a_small_table_is_built_at_once(site: Site) -> None:

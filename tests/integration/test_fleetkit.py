@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +15,9 @@ import psycopg2
 import pytest
 from celery import Celery
 from fleetkit import Points, RedisServer, RunningWorker, await_true
+from fleetkit.forked import start_process
 from fleetkit.processes import alive
+from producerkit import Producer
 
 from shared.points import Point
 
@@ -108,3 +114,24 @@ def test_a_killed_worker_leaves_no_process(dummy_worker: RunningWorker) -> None:
 def test_a_worker_that_is_asked_to_stop_ends_in_order(dummy_worker: RunningWorker) -> None:
     """SIGTERM ends an idle worker with exit code 0."""
     assert dummy_worker.terminate() == 0
+
+
+@pytest.mark.parametrize("seconds", ["1", "soon"])
+def test_a_command_that_is_forked_off_is_as_one_that_starts_by_itself(seconds: str, tmp_path: Path) -> None:
+    """The same words on the same streams and the same exit code, in its own folder and with its own settings."""
+    settings = {"PGCONVOY_LOCK_TIMEOUT_S": seconds}
+    by_itself, forked = (Producer(settings, tmp_path, by_itself=own) for own in (True, False))
+    said = forked("plan", "--source", "absent.db", code=2)
+    assert said == by_itself("plan", "--source", "absent.db", code=2)
+    assert ("LOCK_TIMEOUT_S" if seconds == "soon" else str(tmp_path)) in said.err
+
+
+def test_a_process_that_begins_otherwise_starts_by_itself(tmp_path: Path) -> None:
+    """What is preloaded into a process, or read while it imports, is not the fork server's."""
+    forked, alone = (
+        start_process("producer", [sys.executable, "-c", "pass"], env=os.environ | more, cwd=tmp_path)
+        for more in ({}, {"PYTHONSAFEPATH": "1"})
+    )
+    assert (type(forked) is subprocess.Popen, type(alone) is subprocess.Popen) == (False, True)
+    forked.kill()
+    assert (forked.wait(20), alone.wait(20)) == (-signal.SIGKILL, 0)

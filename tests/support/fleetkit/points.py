@@ -31,18 +31,20 @@ class Points:
         """Arm a point: whoever reaches it ends itself by a signal, each time."""
         self._file(point, number).write_text(signal)
 
+    def reached(self, point: Point, number: int | None = None) -> bool:
+        """Whether a process stands at the point."""
+        return self._reached(point, number).exists()
+
     def await_reached(self, point: Point, number: int | None = None, *, seconds: float = 60) -> int:
         """Wait until a process stands at the point; return its process id."""
-        armed = self._file(point, number)
-        reached = armed.with_name(armed.name + ".reached")
-        what = f"a worker at the point {armed.name}"
+        reached = self._reached(point, number)
+        what = f"a worker at the point {reached.stem}"
         return int(await_true(lambda: reached.exists() and reached.read_text(), what, seconds=seconds))
 
     def clear(self, point: Point, number: int | None = None) -> None:
         """Disarm a point: who waits there goes on; forget who reached it."""
-        armed = self._file(point, number)
-        armed.unlink(missing_ok=True)
-        armed.with_name(armed.name + ".reached").unlink(missing_ok=True)
+        self._file(point, number).unlink(missing_ok=True)
+        self._reached(point, number).unlink(missing_ok=True)
 
     def clear_all(self) -> None:
         """Disarm every point."""
@@ -51,3 +53,7 @@ class Points:
 
     def _file(self, point: Point, number: int | None) -> Path:
         return self.folder / (point if number is None else f"{point}.{number}")
+
+    def _reached(self, point: Point, number: int | None) -> Path:
+        armed = self._file(point, number)
+        return armed.with_name(armed.name + ".reached")

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 import redis
 
+from fleetkit.forked import start_process
 from fleetkit.processes import alive, await_true, tail
 from fleetkit.run_folder import note_started
 
+_APP = "workers.celery_app"
 ALL_QUEUES = ("copy", "verify", "control")
 
 
@@ -103,8 +106,9 @@ def start_worker(
     name: str = "worker",
     queues: Iterable[str] = ALL_QUEUES,
     concurrency: int = 2,
-    app: str = "workers.celery_app",
+    app: str = _APP,
     options: Iterable[str] = (),
+    by_itself: bool = False,
 ) -> RunningWorker:
     """Start ``celery -A workers.celery_app worker`` in a session of its own; wait for it with `await_ready`.
 
@@ -117,12 +121,14 @@ def start_worker(
         concurrency: pool processes.
         app: the application, for tests of this module itself.
         options: further options of ``celery worker``.
+        by_itself: not forked off (`fleetkit.forked`), for tests that look at command lines.
     """
     log = folder / f"{name}.log"
     command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", f"{name}@test", "-c", str(concurrency)]
     command += ["-Q", ",".join(queues), "--loglevel", "INFO", "--without-mingle", "--without-gossip", *options]
+    start = partial(start_process, "celery") if app == _APP and not by_itself else subprocess.Popen
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = start(
             command,
             cwd=folder,
             env=os.environ | {"REMAP_SIGTERM": "SIGQUIT"} | dict(environment),

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import psycopg2
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
+from shared.ledger import upgrade
 from shared.ledger.engine import LedgerStore
 from shared.ledger.jobs import mark_planned, move_job, record_chunks, record_job, record_table
 from shared.ledger.states import JobState
+from shared.ledger.tables import metadata
 from shared.ledger.upgrade import upgrade_ledger
 from shared.records.keys import OPEN, KeyRange
 from shared.records.plan import JobOptions, TablePlan, TableRead, TargetColumn, TargetType, TypeKind
@@ -66,3 +74,32 @@ def record(store: LedgerStore, *, chunks: int, name: str = "t") -> tuple[int, in
         mark_planned(ledger, table_id)
         move_job(ledger, job_id, JobState.COPYING)
     return job_id, table_id
+
+
+def make_older(store: LedgerStore, version: str) -> None:
+    """Make a ledger what it would be had an older pgconvoy written its rows: at `version`, less what that knew not."""
+    with store.transaction() as ledger:
+        run = ledger.connection.exec_driver_sql
+        names = [table.name for table in metadata.sorted_tables]
+        kept = {name: run(f"SELECT json_agg(r) FROM pgconvoy.{name} r").scalar_one() for name in names}
+        run("DROP SCHEMA pgconvoy CASCADE")
+        config = Config()
+        config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+        config.attributes["connection"] = ledger.connection
+        command.upgrade(config, version)
+        for name in names:
+            if kept[name] is None or run(f"SELECT to_regclass('pgconvoy.{name}')").scalar_one() is None:
+                continue
+            _fill(ledger.connection, name, kept[name])
+
+
+def _fill(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) -> None:
+    """Write rows with their ids; columns that the table has not are passed over."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(name, schema="pgconvoy")}
+    columns = ", ".join(column for column in rows[0] if column in there)
+    insert = f"INSERT INTO pgconvoy.{name} ({columns}) OVERRIDING SYSTEM VALUE"
+    insert += f" SELECT {columns} FROM json_populate_recordset(NULL::pgconvoy.{name}, %s)"
+    connection.exec_driver_sql(insert, (json.dumps(rows),))
+    if "id" in there:
+        to = f"SELECT setval(pg_get_serial_sequence('pgconvoy.{name}', 'id'), max(id)) FROM pgconvoy.{name}"
+        connection.exec_driver_sql(to)

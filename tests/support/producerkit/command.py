@@ -8,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from fleetkit.forked import start_process
 
 _PRODUCER = Path(sys.executable).parent / "producer"
 _LONGEST_RUN_S = 240
@@ -33,12 +36,16 @@ class Outcome:
 
 
 class Producer:
-    """Runs `producer` with one environment: a target, a broker, and a home of the test's own."""
+    """Runs `producer` with one environment: a target, a broker, and a home of the test's own.
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+    With `by_itself`, its processes are not forked off (`fleetkit.forked`): for tests that look at command lines.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, *, by_itself: bool = False) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PGCONVOY_")}
         self._environment = inherited | {"PGCONVOY_HOME": str(folder / "home"), "COLUMNS": "160"} | dict(environment)
         self._folder = folder
+        self._start = subprocess.Popen if by_itself else partial(start_process, "producer")
 
     def __call__(self, *arguments: str | Path, code: int | None = 0) -> Outcome:
         """Run to the end; asserts the exit code unless `code` is None."""
@@ -50,7 +57,7 @@ class Producer:
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start without waiting."""
-        return subprocess.Popen(
+        return self._start(
             [str(_PRODUCER), *map(str, arguments)],
             env=self._environment,
             cwd=self._folder,
