@@ -39,13 +39,14 @@ def source(tmp_path: Path) -> Path:
         CREATE TABLE big (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, note TEXT);
         CREATE INDEX big_note ON big (note);
         CREATE TABLE small (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE VIEW names AS SELECT id, name FROM big;
     """
     big = ((number, f"name {number}", "a note of some length " * 5 + str(number % 90)) for number in range(ROWS))
     return make_source(tmp_path / "s.db", script, {"big": big, "small": ((1, "one"), (2, "two"))})
 
 
 def assert_all_there(source: Path, url: str) -> None:
-    """Rows, keys and indexes are there once, and the ledger says that all was compared."""
+    """Rows, keys, indexes and the view are there once, and the ledger says that all was compared."""
     assert carried(source, url, table="big")
     assert carried(source, url, table="small")
     assert ledger_rows(url, "SELECT DISTINCT state FROM pgconvoy.chunks") == [("verified",)]
@@ -53,6 +54,9 @@ def assert_all_there(source: Path, url: str) -> None:
     assert ledger_rows(url, "SELECT state FROM pgconvoy.jobs") == [("completed",)]
     there = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     assert ledger_rows(url, there) == [("big_name_key",), ("big_note",), ("big_pkey",), ("small_pkey",)]
+    assert ledger_rows(url, "SELECT count(*) FROM names") == [(ROWS,)]
+    ((grades,),) = ledger_rows(url, "SELECT grades FROM pgconvoy.jobs")
+    assert [grade["grade"] for grade in grades if grade["name"] == "names"] == ["exact"]
 
 
 def test_workers_killed_at_every_point_and_the_controller_between(
