@@ -20,6 +20,7 @@ from shared.records.work import Job, JobTable, TableProgress
 from shared.setting_aside import put_all_back
 from shared.target import ddl
 from shared.target.build_sessions import give_memory, name_build
+from shared.target.made_objects import stands
 from shared.target.statements import attempt, run, see_extensions
 from shared.target.violations import orphans
 from shared.way_back import noting_made
@@ -121,7 +122,7 @@ def _add_foreign_key(
     ledger: SqlAlchemyLedger, plan: TablePlan, key: ForeignKeyPlan, *, there: bool, complete: bool
 ) -> Less | None:
     """Add and validate a foreign key; returns what is less than planned and why, or None."""
-    if not complete:
+    if not complete and not there:  # it stays where it is: the parent may only have been found to differ, later
         reason = f"its parent table {key.parent} is not complete; the end of `producer requeue` adds it"
         return less(Grade.REFUSED, reason)
     what = f"foreign key {key.name} of table {plan.name}"
@@ -138,16 +139,18 @@ def _add_foreign_key(
 def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable], outcomes: Outcomes) -> None:
     """Make what belongs to no single table, each in a savepoint; what PostgreSQL refuses is graded so and left out."""
     see_extensions(ledger.connection)
-    incomplete = {
-        table.plan.name
-        for table in tables
-        if table.state != TableState.COMPLETED or table.plan.swap_into is not None  # an old table stands there
-    }
+    unswapped = {table.plan.name for table in tables if table.plan.swap_into is not None}  # an old table stands there
+    incomplete = unswapped | {table.plan.name for table in tables if table.state != TableState.COMPLETED}
     for each in job.objects:
-        if each.phase is BuildPhase.AFTER:
-            found = _make_object(ledger, each, incomplete)
-            if each.graded_as is not None:
-                outcomes.add(each.graded_as, each.table, found)
+        held_up = not incomplete.isdisjoint(each.needs)
+        may_stand = held_up and unswapped.isdisjoint(each.needs)
+        if each.phase is not BuildPhase.AFTER or (
+            may_stand and stands(ledger.connection, job.target_schema, each.name)
+        ):
+            continue  # made at an earlier end of the job: a table that only differs now takes nothing away from it
+        found = _make_object(ledger, each, incomplete)
+        if each.graded_as is not None:
+            outcomes.add(each.graded_as, each.table, found)
 
 
 def _noting_made(ledger: SqlAlchemyLedger, job: Job) -> AbstractContextManager[None]:

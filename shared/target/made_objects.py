@@ -35,6 +35,20 @@ _FOUND: Final = text("""
 """)
 
 
+_STANDS: Final = text("""
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = :schema AND c.relname = :name AND c.relkind = 'v')
+        OR EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = :schema AND g.tgname = :name AND NOT g.tgisinternal)
+""")
+
+
+def stands(connection: Connection, schema: str, name: str) -> bool:
+    """Whether a schema has a view, or one of its tables a trigger, of this name."""
+    return bool(connection.execute(_STANDS, {"schema": schema, "name": name}).scalar())
+
+
 def objects_in(connection: Connection, schemas: Iterable[str]) -> dict[MadeObject, str]:
     """List what is in some schemas, those that are there among them, each with its bare name.
 

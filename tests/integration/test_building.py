@@ -377,6 +377,20 @@ def test_what_an_incomplete_table_held_up_is_made_when_it_is_complete(site: Site
     assert "already" in site.finish(), "a doubled message does nothing"
 
 
+def test_what_was_made_stays_as_graded_where_a_table_is_found_to_differ_later(site: Site) -> None:
+    """A later verification fails the parent table: its view and the key that refers to it are there all the same."""
+    loaded(site, view("vp", "SELECT id FROM public.p", "p"), rows="(1, 1)")
+    site.complete("p", "c")
+    assert site.finish().endswith("is completed")
+    before = site.grades()
+    with site.store.transaction() as ledger:
+        assert move_job(ledger, site.job, JobState.VERIFYING)
+    site.end_table("p", TableState.VERIFYING, TableState.FAILED)
+    assert site.finish().endswith("is failed")
+    assert site.grades() == before
+    assert before["vp"] == before["(pid) -> p (id)"] == ("exact", "")
+
+
 def test_a_crash_at_the_end_leaves_nothing_half_made(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
