@@ -142,11 +142,10 @@ def _make_objects(ledger: SqlAlchemyLedger, job: Job, tables: Sequence[JobTable]
     unswapped = {table.plan.name for table in tables if table.plan.swap_into is not None}  # an old table stands there
     incomplete = unswapped | {table.plan.name for table in tables if table.state != TableState.COMPLETED}
     for each in job.objects:
-        held_up = not incomplete.isdisjoint(each.needs)
-        may_stand = held_up and unswapped.isdisjoint(each.needs)
-        if each.phase is not BuildPhase.AFTER or (
-            may_stand and stands(ledger.connection, job.target_schema, each.name)
-        ):
+        if each.phase is not BuildPhase.AFTER:
+            continue
+        may_stand = not incomplete.isdisjoint(each.needs) and unswapped.isdisjoint(each.needs)
+        if may_stand and stands(ledger.connection, job.target_schema, each.name):
             continue  # made at an earlier end of the job: a table that only differs now takes nothing away from it
         found = _make_object(ledger, each, incomplete)
         if each.graded_as is not None:
