@@ -10,11 +10,12 @@ from typing import Any
 
 import psycopg2
 import pytest
-from casekit import inline_workforce
+from casekit import Silent, inline_workforce
 from pydantic import SecretStr
+from undokit import ask
 
 from producer import cancelling, commands, starting
-from producer.records import JobEnd, JobProgress
+from producer.records import JobEnd
 from producer.services import open_ledger, open_target
 from producer.starting import start
 from shared.errors import OperatorError
@@ -56,28 +57,6 @@ KEYS = """
 """
 TRIGGERS = "SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
 INTO = JobOptions(data_only=True)
-
-
-class Silent:
-    """Hears what is told."""
-
-    def say(self, text: str) -> None:
-        """Hear."""
-
-    def warn(self, text: str) -> None:
-        """Hear."""
-
-    def show(self, progress: JobProgress) -> None:
-        """See."""
-
-
-def ask(settings: Settings, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements in the target; the rows of the last."""
-    with closing(psycopg2.connect(settings.target)) as connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        connection.commit()
-        return list(cursor.fetchall()) if cursor.description else []
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg2
 import pytest
+from casekit import Silent
 from pydantic import SecretStr
-from undokit import LOGGED, Maker, Silent, ask, change_source, dump, ended
+from undokit import LOGGED, Maker, ask, change_source, dump, ended
 
 from producer import cancelling, commands, looking, starting
 from producer.cli import main

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from undokit import LOGGED, Maker, Silent, ask, change_source, dump, ended
+from casekit import Silent
+from undokit import LOGGED, Maker, ask, change_source, dump, ended
 
 from producer.planning import plan_only
 from producer.rolling_back import rollback

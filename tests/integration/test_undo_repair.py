@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from undokit import LOGGED, Maker, Silent, ask, change_source, dump, ended
+from casekit import Silent
+from undokit import LOGGED, Maker, ask, change_source, dump, ended
 
 from producer.commands import verify
 from producer.repairing import verify_and_repair

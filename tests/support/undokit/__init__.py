@@ -9,29 +9,16 @@ from typing import Any
 
 import psycopg2
 import pytest
-from casekit import inline_workforce
+from casekit import Silent, inline_workforce
 from pydantic import SecretStr
 
 from producer import starting
-from producer.records import JobEnd, JobProgress
+from producer.records import JobEnd
 from producer.starting import start
 from shared.records.plan import JobOptions
 from shared.settings import Settings
 
 LOGGED = JobOptions(undo_log=True)
-
-
-class Silent:
-    """Hears what is told."""
-
-    def say(self, text: str) -> None:
-        """Hear."""
-
-    def warn(self, text: str) -> None:
-        """Hear."""
-
-    def show(self, progress: JobProgress) -> None:
-        """See."""
 
 
 def ask(settings: Settings, *statements: str) -> list[tuple[Any, ...]]:
