@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from faultkit import Cluster, Wire
 from faultkit.rig import Rig
-from fleetkit import TestPostgres
+from fleetkit import Points, TestPostgres
 from producerkit import make_source
+
+from shared.points import POINTS_DIR_VARIABLE
 
 ROWS = 10_000
 SCRIPT = """
@@ -70,3 +72,10 @@ def make_rig(
 def rig(make_rig: Callable[..., Rig]) -> Rig:
     """One such job with the usual settings."""
     return make_rig()
+
+
+@pytest.fixture
+def armed(points: Points, monkeypatch: pytest.MonkeyPatch) -> Points:
+    """Points that this process's own workers see."""
+    monkeypatch.setenv(POINTS_DIR_VARIABLE, str(points.folder))
+    return points

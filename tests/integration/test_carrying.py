@@ -15,7 +15,7 @@ from shared.errors import TransientError
 from shared.ledger import jobs
 from shared.ledger.pausing import pause_job, unpause_job
 from shared.ledger.states import JobState
-from shared.points import POINTS_DIR_VARIABLE, Point
+from shared.points import Point
 from workers import copy_chunk as copying
 from workers import finish_table as finishing
 from workers import verify_chunk as verifying
@@ -49,13 +49,6 @@ def rig(target_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     made.record()
     yield made
     made.close()
-
-
-@pytest.fixture
-def armed(points: Points, monkeypatch: pytest.MonkeyPatch) -> Points:
-    """Points that this process's own workers see."""
-    monkeypatch.setenv(POINTS_DIR_VARIABLE, str(points.folder))
-    return points
 
 
 def _redelivered(context: WorkerContext, table_id: int) -> None:

@@ -26,7 +26,7 @@ from shared.errors import ConflictError
 from shared.ledger import jobs
 from shared.ledger.attempts import claim_if_pending, hold_if_current
 from shared.ledger.splitting import replace_if_current
-from shared.points import POINTS_DIR_VARIABLE, Point
+from shared.points import Point
 from shared.records.keys import OPEN, KeyRange
 from shared.records.load import MaxLoad
 from shared.records.work import PlannedChunk
@@ -146,13 +146,6 @@ def _building(rig: Rig, points: Points, *, after_ms: int) -> InBackground:
     building = InBackground(lambda: finish_table(context, table_id))
     points.await_reached(Point.BUILDING)
     return building
-
-
-@pytest.fixture
-def armed(points: Points, monkeypatch: pytest.MonkeyPatch) -> Points:
-    """Points that this process's own workers see."""
-    monkeypatch.setenv(POINTS_DIR_VARIABLE, str(points.folder))
-    return points
 
 
 def test_a_cancel_that_meets_a_build_which_says_what_it_came_to_tries_again(

@@ -20,7 +20,7 @@ from producer.records import JobEnd
 from producer.services import open_target
 from shared.errors import ConvoyError, OperatorError
 from shared.ledger.states import JobState
-from shared.points import POINTS_DIR_VARIABLE, Point
+from shared.points import Point
 from shared.target.connections import connect_arrow
 from workers.copy_chunk import copy_chunk
 from workers.finish_job import finish_job
@@ -43,13 +43,6 @@ def cluster(postgres_server: TestPostgres) -> Iterator[Cluster]:
     made = Cluster.make(postgres_server.programs, FORGETFUL)
     yield made
     made.close()
-
-
-@pytest.fixture
-def armed(points: Points, monkeypatch: pytest.MonkeyPatch) -> Points:
-    """Points that this process's own workers see."""
-    monkeypatch.setenv(POINTS_DIR_VARIABLE, str(points.folder))
-    return points
 
 
 def finish(rig: Rig) -> None:
